@@ -1,0 +1,255 @@
+/**
+ * A container engine, as far as this product needs one: images, containers, execs, events. It knows nothing of SSH.
+ *
+ * The operations are those of the Docker Engine API, one to one, with typed errors. They do not retry and have no
+ * timeouts of their own: that is the caller's policy.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { ContainerConfig } from "../schema/ContainerConfig.ts"
+import type { DockerError } from "../schema/DockerError.ts"
+import type { HostConfig } from "../schema/HostConfig.ts"
+import type { ContainerId, ExecId } from "../schema/Identifiers.ts"
+import type { NetworkingConfig } from "../schema/NetworkingConfig.ts"
+import type { Platform } from "../schema/Platform.ts"
+import type { ByteSink, ProgramOutput } from "./ByteSink.ts"
+
+/**
+ * Which engine answers, where, and which version of its API is spoken.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EngineInfo {
+  /** The connect URL, such as `unix:///var/run/docker.sock`. */
+  readonly address: string
+  /** Where that address was taken from, for the log: `config`, `DOCKER_HOST`, `docker context "desktop"`, … */
+  readonly origin: string
+  readonly engineVersion: string
+  /** The negotiated version of the Engine API, such as `1.41`. */
+  readonly apiVersion: string
+  /** Operating system of the containers: `linux` or `windows`. */
+  readonly os: string
+}
+
+/**
+ * An image that is present on the engine.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Image {
+  readonly id: string
+  readonly tags: ReadonlyArray<string>
+  /** Size in bytes. */
+  readonly size: number
+}
+
+/**
+ * One line of a pull's progress.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PullProgress {
+  /** What happens, in the engine's words: `Downloading`, `Extracting`, `Pull complete`, … */
+  readonly status: string
+  /** The layer that this line is about. Lines about the whole image have none. */
+  readonly layer?: string
+  /** Bytes done and bytes in all, where the engine says so. */
+  readonly current?: number
+  readonly total?: number
+}
+
+/**
+ * What a container is made of (Engine API, `POST /containers/create`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerSpec {
+  readonly name?: string
+  readonly platform?: Platform
+  readonly config: ContainerConfig
+  readonly host: HostConfig
+  readonly network: NetworkingConfig
+}
+
+/**
+ * What the engine says of a container.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerInfo {
+  readonly id: ContainerId
+  readonly name: string
+  /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
+  readonly status: string
+  readonly running: boolean
+  readonly exitCode: number
+  readonly oomKilled: boolean
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/**
+ * One container in a list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerSummary {
+  readonly id: ContainerId
+  readonly names: ReadonlyArray<string>
+  readonly image: string
+  readonly status: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Seconds since the Unix epoch. */
+  readonly created: number
+}
+
+/**
+ * A program to run in a container (Engine API, `POST /containers/{id}/exec`). Standard input is always open.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecSpec {
+  readonly command: readonly [string, ...ReadonlyArray<string>]
+  /** `NAME=value`, added to the container's own. */
+  readonly env: ReadonlyArray<string>
+  readonly tty: boolean
+  readonly user?: string
+  readonly workingDirectory?: string
+}
+
+/**
+ * The state of an exec.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecInfo {
+  readonly running: boolean
+  /** Absent while the program runs. */
+  readonly exitCode?: number
+  /** The program's process id as the engine's host sees it; 0 when it never started. */
+  readonly pid: number
+}
+
+/**
+ * Size of a terminal, in characters.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+/**
+ * The two ends of a running program's streams. They close with the Scope in which they were opened.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProgramStreams {
+  /**
+   * The program's standard input. `end` is a half-close: output goes on. With a terminal `end` does nothing, because an
+   * engine drops the rest of the output when a terminal's stream is half-closed.
+   */
+  readonly stdin: ByteSink
+  /**
+   * Waits for the end of the output. Fails with `Unreachable` when the stream broke, and with `ProgramNotStarted` when
+   * the program could not be started.
+   */
+  readonly ended: Effect.Effect<void, DockerError>
+}
+
+/**
+ * How a container ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerExit {
+  readonly exitCode: number
+}
+
+/**
+ * Something that happened to a container (Engine API, `GET /events`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerEvent {
+  /** `create`, `start`, `die`, `oom`, `kill`, `pause`, `unpause`, `destroy`, … */
+  readonly action: string
+  readonly containerId: ContainerId
+  /** The container's labels, and for some actions the engine's further words (`exitCode`, `signal`). */
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/**
+ * A narrow port to a container engine.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Docker extends Context.Service<
+  Docker,
+  {
+    /** Asks the engine who it is; negotiates the API version on the first call. */
+    readonly info: Effect.Effect<EngineInfo, DockerError>
+    /** `NotFound` when the image is not on the engine. */
+    readonly inspectImage: (reference: string) => Effect.Effect<Image, DockerError>
+    /**
+     * Pulls an image and emits its progress. An error inside the progress fails the stream. Ending the stream early
+     * gives the pull up.
+     */
+    readonly pullImage: (
+      reference: string,
+      options?: { readonly platform?: Platform }
+    ) => Stream.Stream<PullProgress, DockerError>
+    readonly createContainer: (spec: ContainerSpec) => Effect.Effect<ContainerId, DockerError>
+    /** Starting a running container succeeds. */
+    readonly startContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
+    readonly inspectContainer: (id: ContainerId) => Effect.Effect<ContainerInfo, DockerError>
+    /** Opens the streams of the container's main process; attach before the start and nothing is missed. */
+    readonly attachContainer: (
+      id: ContainerId,
+      options: { readonly tty: boolean; readonly output: ProgramOutput }
+    ) => Effect.Effect<ProgramStreams, DockerError, Scope.Scope>
+    /** Waits until the container's main process ends, or, with `next-exit`, ends the next time. */
+    readonly waitContainer: (
+      id: ContainerId,
+      condition: "not-running" | "next-exit" | "removed"
+    ) => Effect.Effect<ContainerExit, DockerError>
+    /** Sends a signal (`SIGTERM`) to the main process. `Conflict` when the container does not run. */
+    readonly killContainer: (id: ContainerId, signal: string) => Effect.Effect<void, DockerError>
+    /** Kills it if it runs, and removes it together with its anonymous volumes. */
+    readonly removeContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
+    /** All containers, running or not, that bear every one of the labels (`name` or `name=value`). */
+    readonly listContainers: (
+      labels: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<ContainerSummary>, DockerError>
+    readonly createExec: (id: ContainerId, spec: ExecSpec) => Effect.Effect<ExecId, DockerError>
+    /**
+     * Starts the program and connects its streams. `size` is the terminal's size at the start; an engine before API 1.42
+     * learns of it by a resize right after the start, whose failure is not the program's.
+     */
+    readonly startExec: (
+      id: ExecId,
+      options: { readonly tty: boolean; readonly size?: TerminalSize; readonly output: ProgramOutput }
+    ) => Effect.Effect<ProgramStreams, DockerError, Scope.Scope>
+    readonly resizeExec: (id: ExecId, size: TerminalSize) => Effect.Effect<void, DockerError>
+    readonly inspectExec: (id: ExecId) => Effect.Effect<ExecInfo, DockerError>
+    /** What happens to containers that bear every one of the labels, from now on. */
+    readonly containerEvents: (labels: ReadonlyArray<string>) => Stream.Stream<ContainerEvent, DockerError>
+  }
+>()("dockerrun/services/Docker") {}
