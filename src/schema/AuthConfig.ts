@@ -1,0 +1,80 @@
+/**
+ * The section `auth` of the configuration: who gets in.
+ *
+ * @since 0.1.0
+ */
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { optional, withDefault } from "./ConfigKey.ts"
+
+const authorizedKey =
+  /(?:^|\s)(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)\s+AAAA[0-9A-Za-z+/]+={0,2}(?:\s|$)/u
+
+const AuthorizedKey = Schema.String.check(
+  Schema.isPattern(authorizedKey, {
+    message: "is not a line of OpenSSH's authorized_keys, such as: ssh-ed25519 AAAA… comment"
+  })
+)
+
+const PasswordHash = Schema.RedactedFromValue(
+  Schema.String.check(
+    Schema.isPattern(/^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/u, {
+      message: "is not a bcrypt hash ($2a$, $2b$ or $2y$); make one with: dockerrun hash-password"
+    })
+  ),
+  { label: "password hash", disallowEncode: true }
+)
+
+/**
+ * How one user may prove who they are. Without key and password only the keys of `authorizedKeysFile` are left.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AuthUser = Schema.Struct({
+  authorizedKeys: withDefault(Schema.Array(AuthorizedKey), [], "Public keys, as lines of OpenSSH's authorized_keys."),
+  passwordHash: optional(PasswordHash, "bcrypt hash of the password, made by: dockerrun hash-password.")
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type AuthUser = typeof AuthUser.Type
+
+/**
+ * The section `auth`. With nothing in it nobody gets in.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AuthSettings = Schema.Struct({
+  users: withDefault(Schema.Record(Schema.String, AuthUser), {}, "Name of a user → how that user logs in."),
+  authorizedKeysFile: optional(
+    Schema.NonEmptyString.annotate({ message: "must name a file" }),
+    "File of public keys for any user, in OpenSSH's authorized_keys format."
+  )
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type AuthSettings = typeof AuthSettings.Type
+
+/**
+ * Finds a user by name. Names come from the network: `constructor` and its like find nobody.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const findUser = (settings: AuthSettings, name: string): AuthUser | undefined =>
+  Object.hasOwn(settings.users, name) ? settings.users[name] : undefined
+
+/**
+ * The password hash of a user, as the configuration holds it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PasswordHash = Redacted.Redacted<string>

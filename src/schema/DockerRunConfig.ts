@@ -1,0 +1,147 @@
+/**
+ * The section `dockerrun` of the configuration: the engine, the container of a connection, and how programs run in it.
+ *
+ * @since 0.1.0
+ */
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { optional, withDefault } from "./ConfigKey.ts"
+import { ContainerConfig } from "./ContainerConfig.ts"
+import { Strings } from "./EngineValue.ts"
+import { PositiveGoDuration } from "./GoDuration.ts"
+import { HostConfig } from "./HostConfig.ts"
+import { NetworkingConfig } from "./NetworkingConfig.ts"
+import { Pem, PemPrivateKey } from "./Pem.ts"
+import { Platform } from "./Platform.ts"
+
+/**
+ * When an image is pulled. `Always`: for each connection. `IfNotPresent`: when it is missing, has no tag, or the tag is
+ * `latest`. `Never`: not at all, a missing image fails the connection.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ImagePullPolicy = Schema.Literals(["Always", "IfNotPresent", "Never"])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ImagePullPolicy = typeof ImagePullPolicy.Type
+
+/**
+ * A shell that sleeps for ever. As process 1 it would ignore INT and TERM, were there no trap; it waits for its child
+ * with `wait`, which a signal cuts short, so that it ends at once.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultIdleCommand: readonly [string, ...ReadonlyArray<string>] = [
+  "/bin/sh",
+  "-c",
+  "trap 'kill $!; exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"
+]
+
+const schemes = ["unix://", "npipe://", "tcp://", "http://", "https://"]
+
+const ConnectUrl = Schema.String.check(
+  Schema.isPattern(/^(?:unix|npipe|tcp|https?):\/\/./u, { message: `must begin with one of ${schemes.join(", ")}` })
+)
+
+/**
+ * What to run in the container of a connection, and how.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ExecutionConfig = Schema.Struct({
+  container: withDefault(ContainerConfig, {}, "ContainerConfig of the Engine API: what runs in the container."),
+  host: withDefault(HostConfig, {}, "HostConfig of the Engine API: how the container is tied to its host."),
+  network: withDefault(NetworkingConfig, {}, "NetworkingConfig of the Engine API: which networks the container joins."),
+  platform: optional(Platform, "OCI platform of the image."),
+  containername: withDefault(
+    Schema.String.check(
+      Schema.isPattern(/^(?:\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+)?$/u, {
+        message: "is not a container name: two or more letters, digits, _, . or -, the first a letter or digit"
+      })
+    ),
+    "",
+    "Fixed name of the container. Best left empty: a second connection with the same name fails."
+  ),
+  subsystems: withDefault(
+    Schema.Record(Schema.String, Schema.NonEmptyString.annotate({ message: "must name a program" })),
+    { sftp: "/usr/lib/openssh/sftp-server" },
+    "Name of an SSH subsystem → program in the container. Replaces the default."
+  ),
+  disableCommand: withDefault(Schema.Boolean, false, "Refuse requests to run a command."),
+  disableShell: withDefault(Schema.Boolean, false, "Refuse requests for a shell."),
+  disableSubsystem: withDefault(Schema.Boolean, false, "Refuse requests for a subsystem."),
+  shellCommand: withDefault(
+    Strings,
+    [],
+    'Shell in the container, in words: ["/bin/bash"]. Must be set unless disableShell is true.'
+  ),
+  idleCommand: withDefault(
+    Schema.NonEmptyArray(Schema.String).annotate({ message: "must have at least one word" }),
+    defaultIdleCommand,
+    "First process of the container: keeps it alive and exits on TERM. Always replaces the image's command."
+  ),
+  imagePullPolicy: withDefault(ImagePullPolicy, "IfNotPresent", "When the image is pulled."),
+  timeout: withDefault(
+    PositiveGoDuration,
+    "60s",
+    "Limit for pull, create and start together, for each start of a program, and for each removal."
+  )
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ExecutionConfig = typeof ExecutionConfig.Type
+
+/**
+ * The section `dockerrun`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const DockerRunSettings = Schema.Struct({
+  host: optional(
+    ConnectUrl,
+    "Connect URL of the engine: unix://, npipe://, tcp://, http:// or https://. Left out: DOCKER_HOST, then the current docker context, then the usual sockets."
+  ),
+  cacert: optional(Pem, "PEM text of the certificate authority of the engine. With cert and key, or not at all."),
+  cert: optional(Pem, "PEM text of the client certificate. With cacert and key, or not at all."),
+  key: optional(PemPrivateKey, "PEM text of the client's private key. With cacert and cert, or not at all."),
+  config: withDefault(ExecutionConfig, {}, "What to run in the container of a connection, and how.")
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type DockerRunSettings = typeof DockerRunSettings.Type
+
+/**
+ * The three PEM texts of TLS to the engine.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EngineTls {
+  readonly ca: string
+  readonly cert: string
+  readonly key: Redacted.Redacted<string>
+}
+
+/**
+ * The three PEM texts when they are set. Decoding has made sure that it is all of them or none.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const tls = (settings: DockerRunSettings): EngineTls | undefined =>
+  settings.cacert === undefined || settings.cert === undefined || settings.key === undefined
+    ? undefined
+    : { ca: settings.cacert, cert: settings.cert, key: settings.key }

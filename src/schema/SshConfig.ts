@@ -1,0 +1,93 @@
+/**
+ * The section `ssh` of the configuration: where the server listens and who it is.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { withDefault } from "./ConfigKey.ts"
+import { GoDuration } from "./GoDuration.ts"
+import { ListenAddress } from "./ListenAddress.ts"
+import { isPem } from "./Pem.ts"
+
+/**
+ * Where a host key comes from: a file, or the PEM text itself.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const HostKeySource = Schema.TaggedUnion({
+  File: { path: Schema.NonEmptyString },
+  Pem: { pem: Schema.Redacted(Schema.String, { label: "host key" }) }
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type HostKeySource = typeof HostKeySource.Type
+
+const pemEnd = /-----END [A-Z0-9 ]+-----\s*$/u
+
+const HostKeySourceFromString = Schema.String.pipe(
+  Schema.decodeTo(
+    HostKeySource,
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => {
+        if (isPem(text)) {
+          return pemEnd.test(text)
+            ? Effect.succeed(HostKeySource.make({ _tag: "Pem", pem: Redacted.make(text, { label: "host key" }) }))
+            : Effect.fail(
+                new SchemaIssue.InvalidValue({ message: "is PEM text without its last line (-----END …-----)" })
+              )
+        }
+        return text === "" || /[\r\n\0]/u.test(text)
+          ? Effect.fail(new SchemaIssue.InvalidValue({ message: "is neither the path of a file nor PEM text" }))
+          : Effect.succeed(HostKeySource.make({ _tag: "File", path: text }))
+      },
+      encode: (source: HostKeySource) =>
+        source._tag === "File"
+          ? Effect.succeed(source.path)
+          : Effect.fail(new SchemaIssue.Forbidden({ message: "a host key is not written out" }))
+    })
+  )
+)
+
+/**
+ * The section `ssh`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SshSettings = Schema.Struct({
+  listen: withDefault(
+    ListenAddress,
+    "127.0.0.1:2222",
+    "Address and port to listen on: host:port, [IPv6]:port, or :port for every address."
+  ),
+  hostkeys: withDefault(
+    Schema.Array(HostKeySourceFromString),
+    [],
+    "Host keys: paths of files, or PEM texts. Empty: an Ed25519 and an ECDSA key are made once and kept in hostkeyDirectory."
+  ),
+  hostkeyDirectory: withDefault(
+    Schema.NonEmptyString.annotate({ message: "must name a directory" }),
+    "./.dockerrun",
+    "Directory of the host keys that the server makes itself."
+  ),
+  banner: withDefault(Schema.String, "", "Text that is shown before authentication. Empty: none."),
+  shutdownGracePeriod: withDefault(
+    GoDuration,
+    "10s",
+    "How long running programs may go on after SIGTERM or SIGINT before their containers are removed."
+  )
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type SshSettings = typeof SshSettings.Type
