@@ -10,24 +10,10 @@ import { ContainerConfig } from "./ContainerConfig.ts"
 import { Strings } from "./EngineValue.ts"
 import { PositiveGoDuration } from "./GoDuration.ts"
 import { HostConfig } from "./HostConfig.ts"
+import { ImagePullPolicy } from "./ImagePullPolicy.ts"
 import { NetworkingConfig } from "./NetworkingConfig.ts"
 import { Pem, PemPrivateKey } from "./Pem.ts"
 import { Platform } from "./Platform.ts"
-
-/**
- * When an image is pulled. `Always`: for each connection. `IfNotPresent`: when it is missing, has no tag, or the tag is
- * `latest`. `Never`: not at all, a missing image fails the connection.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const ImagePullPolicy = Schema.Literals(["Always", "IfNotPresent", "Never"])
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type ImagePullPolicy = typeof ImagePullPolicy.Type
 
 /**
  * A shell that sleeps for ever. As process 1 it would ignore INT and TERM, were there no trap; it waits for its child
