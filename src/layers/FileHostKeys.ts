@@ -1,0 +1,62 @@
+/**
+ * Host keys from files, from the configuration itself, or made once and kept.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { HostKeyError } from "../schema/HostKeyError.ts"
+import { type HostKey, HostKeys } from "../services/HostKeys.ts"
+import type { Logger } from "../services/Logger.ts"
+import { SshConfig } from "../services/SshConfig.ts"
+import * as HostKeyFile from "./hostkeys/HostKeyFile.ts"
+import * as HostKeyText from "./hostkeys/HostKeyText.ts"
+import * as KeptHostKeys from "./hostkeys/KeptHostKeys.ts"
+
+/** A server offers one key of each type; of two nobody could say which it is. */
+const checkTypes = (keys: ReadonlyArray<HostKey>): Effect.Effect<void, HostKeyError> => {
+  const sources = new Map<string, string>()
+  for (const { algorithm, source } of keys) {
+    const other = sources.get(algorithm)
+    if (other !== undefined) {
+      return Effect.fail(
+        new HostKeyError({
+          path: source,
+          problem: `${other} is of the type ${algorithm} too, and a server has one key of each type`,
+          remedy: "take one of the two out of ssh.hostkeys"
+        })
+      )
+    }
+    sources.set(algorithm, source)
+  }
+  return Effect.void
+}
+
+const make = Effect.gen(function* () {
+  const { hostkeyDirectory, hostkeys } = yield* SshConfig
+  const [first, ...others] = yield* Effect.forEach(hostkeys, (source, index) =>
+    source._tag === "File"
+      ? HostKeyFile.read(source.path)
+      : Effect.fromResult(HostKeyText.parse(Redacted.value(source.pem), `ssh.hostkeys[${index}]`))
+  )
+  if (first === undefined) return HostKeys.of({ keys: yield* KeptHostKeys.inDirectory(hostkeyDirectory) })
+  yield* checkTypes([first, ...others])
+  return HostKeys.of({ keys: [first, ...others] })
+})
+
+/**
+ * The keys of `ssh.hostkeys`, in their order; or, when there are none, an Ed25519 and an ECDSA key that are made once
+ * and kept in `ssh.hostkeyDirectory`. Servers that start with the same directory at the same time get the same keys.
+ *
+ * Fails with `HostKeyError` when a key cannot be read, is encrypted, damaged or too weak, can be read by others than
+ * its owner, or cannot be made.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<HostKeys, HostKeyError, FileSystem.FileSystem | Logger | SshConfig> = Layer.effect(
+  HostKeys,
+  make
+)
