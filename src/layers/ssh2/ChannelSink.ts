@@ -1,0 +1,39 @@
+/**
+ * The two outputs of an SSH channel as byte sinks.
+ */
+import type { Writable } from "node:stream"
+import * as Effect from "effect/Effect"
+import type { ServerChannel } from "ssh2"
+import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+
+/**
+ * ssh2 never answers a write to a channel that was closed, so that one must not be waited for; what is written to it
+ * afterwards is dropped.
+ */
+const fromWritable = (writable: Writable, isClosed: () => boolean): ByteSink => ({
+  write: (chunk) => isClosed() || writable.write(chunk),
+  // The channel ends when the exit status was sent, not when one output does.
+  end: () => {},
+  onDrain: (callback) => {
+    writable.on("drain", callback)
+  }
+})
+
+/** Where a program on this channel writes to. `isClosed` says whether the client closed the channel. */
+export const make = (channel: ServerChannel, isClosed: () => boolean): ProgramOutput => ({
+  stdout: fromWritable(channel, isClosed),
+  stderr: fromWritable(channel.stderr, isClosed)
+})
+
+/** Waits until everything written so far was handed to the client's window. */
+export const flush = (channel: ServerChannel): Effect.Effect<void> =>
+  Effect.forEach(
+    [channel, channel.stderr],
+    (writable) =>
+      Effect.callback<void>((resume) => {
+        if (!writable.writable) resume(Effect.void)
+        // A failed write means that the channel is gone: there is nothing left to wait for.
+        else writable.write("", () => resume(Effect.void))
+      }),
+    { concurrency: "unbounded", discard: true }
+  )

@@ -1,0 +1,129 @@
+/**
+ * A channel on which a program runs: bytes both ways, then the exit status, then the end.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { ServerChannel } from "ssh2"
+import type { ContainerError } from "../../schema/ContainerError.ts"
+import type { ProgramError } from "../../schema/ProgramError.ts"
+import type { Connection } from "../../services/DockerRun.ts"
+import { Logger } from "../../services/Logger.ts"
+import type { Program } from "../../services/Program.ts"
+import type { AdmittedProgram } from "../../services/Session.ts"
+import * as ChannelSink from "./ChannelSink.ts"
+import * as PullLine from "./PullLine.ts"
+
+/** What could not be run reports this, as `docker run` does for failures that are not the program's. */
+const notRunStatus = 125
+
+/** How often the line of a pull is redrawn at the most. */
+const redrawInterval = "100 millis"
+
+export interface RunningChannelOptions {
+  readonly connection: Connection
+  readonly program: AdmittedProgram
+  readonly channel: ServerChannel
+  /** Waits until the client closed the channel. */
+  readonly closed: Effect.Effect<void>
+  /** The width of the terminal, as last heard. */
+  readonly columns: () => number
+}
+
+/** Runs the program until it ends or the client closes the channel, whichever is first; then the channel is over. */
+export const run = ({ channel, closed, columns, connection, program }: RunningChannelOptions) => {
+  let isClosed = false
+  // Attached in the same step in which the channel was accepted: an `error` that nobody hears ends the process. What
+  // failed is the connection, which logs it.
+  const ignore = () => {}
+  channel.on("error", ignore)
+  channel.stderr.on("error", ignore)
+  channel.on("close", () => {
+    isClosed = true
+  })
+
+  const untilEnd = Effect.gen(function* () {
+    const logger = yield* Logger
+    if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
+    const running = yield* program.start(ChannelSink.make(channel, () => isClosed))
+    yield* logger.log({
+      level: "info",
+      code: "PROGRAM_STARTED",
+      message: `${program.kind} started`,
+      fields: { kind: program.kind, tty: program.tty }
+    })
+    connectStdin(channel, running)
+    return yield* running.exit
+  }).pipe(
+    Effect.catch((error) => report(channel, program, error)),
+    Effect.tap(() => ChannelSink.flush(channel))
+  )
+
+  return Effect.gen(function* () {
+    const logger = yield* Logger
+    const startTime = yield* Clock.currentTimeMillis
+    const status = yield* Effect.raceFirst(Effect.asSome(untilEnd), Effect.as(closed, Option.none<number>()))
+    if (Option.isSome(status)) channel.exit(status.value)
+    channel.end()
+    yield* logger.log({
+      level: "info",
+      code: "PROGRAM_ENDED",
+      message: Option.match(status, {
+        onNone: () => "the client closed the channel",
+        onSome: (value) => `${program.kind} ended with exit status ${value}`
+      }),
+      fields: {
+        ...(Option.isSome(status) ? { exitStatus: status.value } : {}),
+        durationMs: (yield* Clock.currentTimeMillis) - startTime
+      }
+    })
+  }).pipe(Effect.scoped)
+}
+
+/** Bytes from the client go to the program for as long as it takes them; the end of them is a half-close. */
+const connectStdin = (channel: ServerChannel, { stdin }: Program): void => {
+  stdin.onDrain(() => channel.resume())
+  channel.on("end", () => stdin.end())
+  channel.on("data", (chunk: Uint8Array) => {
+    if (!stdin.write(chunk)) channel.pause()
+  })
+}
+
+/** Tells the person what went wrong, and gives the exit status. */
+const report = Effect.fnUntraced(function* (
+  channel: ServerChannel,
+  program: AdmittedProgram,
+  error: ContainerError | ProgramError
+) {
+  channel.stderr.write(`dockerrun: ${error.clientMessage}${program.tty ? "\r\n" : "\n"}`)
+  // Why there is no container was logged once, when it failed.
+  if (error._tag === "ContainerError") return notRunStatus
+  const logger = yield* Logger
+  yield* logger.log({
+    level: "warning",
+    code: error.code,
+    message: error.message,
+    ...(error.cause === undefined ? {} : { cause: error.cause })
+  })
+  return error.exitStatus
+})
+
+/** Shows how the pull of the image comes along, and leaves no trace of it. Ends with the making of the container. */
+const showPull = (connection: Connection, channel: ServerChannel, columns: () => number): Effect.Effect<void> => {
+  let isDrawn = false
+  return connection.steps.pipe(
+    Stream.buffer({ capacity: 1, strategy: "sliding" }),
+    Stream.runForEach((step) => {
+      if (step._tag !== "Pulling") return Effect.void
+      isDrawn = true
+      channel.write(PullLine.draw(step.image, step.summary, columns()))
+      return Effect.sleep(redrawInterval)
+    }),
+    Effect.ensuring(
+      Effect.sync(() => {
+        if (isDrawn) channel.write(PullLine.erase)
+      })
+    )
+  )
+}

@@ -1,0 +1,154 @@
+/**
+ * One SSH connection: authentication, then the backend's connection, then any number of session channels. The Scope of
+ * it all ends with the connection.
+ */
+import { randomBytes } from "node:crypto"
+import type { Socket } from "node:net"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import type { Connection as Ssh2Connection } from "ssh2"
+import type { Identity } from "../../schema/AuthenticationResult.ts"
+import { ChannelId, ConnectionId } from "../../schema/Identifiers.ts"
+import { type Connection, DockerRun } from "../../services/DockerRun.ts"
+import { Logger } from "../../services/Logger.ts"
+import * as Authentication from "./Authentication.ts"
+import * as SessionChannel from "./SessionChannel.ts"
+
+/** OpenSSH's `LoginGraceTime`. */
+const loginGraceTime = "2 minutes"
+
+/** How long a client whose container failed may take to open a channel and read why. */
+const failureGraceTime = "2 seconds"
+
+/** How long a client may take to close its side after it was disconnected. */
+const closeGraceTime = "1 second"
+
+export interface ServerConnectionOptions {
+  readonly client: Ssh2Connection
+  readonly socket: Socket
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** Waits until the server shuts down; gives how long programs may still run. */
+  readonly shutdown: Effect.Effect<Duration.Duration>
+}
+
+/**
+ * Serves a connection from the client's identification string to its last byte. It must be started in the step in which
+ * ssh2 emits `connection`: requests for which nobody listens are lost.
+ */
+export const serve = Effect.fnUntraced(function* ({
+  client,
+  remoteAddress,
+  remotePort,
+  shutdown,
+  socket
+}: ServerConnectionOptions) {
+  const connectionId = ConnectionId.make(randomBytes(16).toString("hex"))
+  yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
+  const logger = yield* Logger
+  const dockerRun = yield* DockerRun
+  const startTime = yield* Clock.currentTimeMillis
+  const closed = yield* Deferred.make<void>()
+  const authenticated = yield* Deferred.make<void>()
+  const backend = yield* Deferred.make<Connection>()
+  const fork = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
+    Effect.flatMap((makeFork) => makeFork<Logger>())
+  )
+  const authenticate = yield* Authentication.make(client, remoteAddress)
+  let identity: Identity | undefined
+  let channels = 0
+
+  client.on("error", (cause) => {
+    fork(logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message }))
+  })
+  client.on("close", () => {
+    Deferred.doneUnsafe(closed, Effect.void)
+  })
+  client.on("authentication", (context) => {
+    fork(
+      Effect.map(authenticate(context), (proven) => {
+        identity = proven ?? identity
+      })
+    )
+  })
+  client.on("ready", () => {
+    Deferred.doneUnsafe(authenticated, Effect.void)
+  })
+  client.on("session", (accept) => {
+    const channelId = ChannelId.make(channels)
+    channels += 1
+    SessionChannel.listen(
+      accept(),
+      Effect.flatMap(Deferred.await(backend), (connection) =>
+        Effect.map(connection.session(channelId), (session) => ({ connection, session }))
+      ),
+      (effect) => fork(Effect.annotateLogs(effect, { channelId }))
+    )
+  })
+  client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
+    reject()
+    fork(refused(`a channel to ${destIP}:${destPort}`))
+  })
+  client.on("openssh.streamlocal", (_accept, reject, { socketPath }) => {
+    reject()
+    fork(refused(`a channel to ${socketPath}`))
+  })
+  client.on("request", (_accept, reject, name) => {
+    reject?.()
+    fork(refused(`the global request ${name}`))
+  })
+  yield* Effect.addFinalizer(() => disconnect(client, socket, Deferred.await(closed)))
+
+  const isIn = yield* Effect.raceFirst(
+    Effect.as(Deferred.await(authenticated), true),
+    Effect.as(Effect.raceFirst(Deferred.await(closed), shutdown), false)
+  ).pipe(Effect.timeoutOrElse({ duration: loginGraceTime, orElse: () => Effect.succeed(false) }))
+  if (!isIn || identity === undefined) {
+    return yield* logger.log({
+      level: "debug",
+      code: "CONNECTION_CLOSED",
+      message: "the connection ended without a login"
+    })
+  }
+
+  const { fingerprint, method, username } = identity
+  yield* Effect.annotateLogsScoped({ username })
+  yield* logger.log({
+    level: "info",
+    code: "AUTHENTICATION_SUCCEEDED",
+    message: `${username} logged in by ${method}`,
+    fields: { method, ...(fingerprint === undefined ? {} : { fingerprint }) }
+  })
+  const connection = yield* dockerRun.connect({ connectionId, username, address: remoteAddress })
+  yield* Deferred.succeed(backend, connection)
+
+  const failed = Effect.exit(connection.container).pipe(
+    Effect.flatMap((exit) => (Exit.isSuccess(exit) ? Effect.never : Effect.sleep(failureGraceTime)))
+  )
+  yield* Effect.raceAllFirst([
+    Deferred.await(closed),
+    failed,
+    Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
+  ])
+  yield* logger.log({
+    level: "info",
+    code: "CONNECTION_CLOSED",
+    message: `the connection of ${username} ended`,
+    fields: { durationMs: (yield* Clock.currentTimeMillis) - startTime }
+  })
+}, Effect.scoped)
+
+const refused = (what: string) =>
+  Logger.use((logger) => logger.log({ level: "debug", code: "REQUEST_UNSUPPORTED", message: `refused ${what}` }))
+
+/** Says goodbye, waits a moment for the other side, and lets go of the socket in any case. */
+const disconnect = (client: Ssh2Connection, socket: Socket, closed: Effect.Effect<void>) =>
+  Effect.sync(() => client.end()).pipe(
+    Effect.andThen(closed),
+    Effect.timeoutOption(closeGraceTime),
+    Effect.andThen(Effect.sync(() => socket.destroy()))
+  )

@@ -1,0 +1,267 @@
+/**
+ * The life of one connection's container: image, create, start; and its removal, however the Scope ends.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import {
+  ContainerError,
+  type ContainerErrorReason,
+  ContainerTimedOut,
+  ImageMissing,
+  ImageReferenceInvalid
+} from "../schema/ContainerError.ts"
+import type { DockerError } from "../schema/DockerError.ts"
+import type { ConnectionId, ContainerId } from "../schema/Identifiers.ts"
+import { ImageReferenceFromString } from "../schema/ImageReference.ts"
+import * as ContainerFailure from "./ContainerFailure.ts"
+import { type ContainerSpec, Docker } from "./Docker.ts"
+import { DockerRunConfig } from "./DockerRunConfig.ts"
+import * as ImagePull from "./ImagePull.ts"
+import { Logger } from "./Logger.ts"
+import * as Retry from "./Retry.ts"
+
+/**
+ * Who connects. It becomes the container's labels.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client {
+  readonly connectionId: ConnectionId
+  readonly username: string
+  readonly address: string
+}
+
+/**
+ * What the acquisition of a container is doing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Step =
+  | { readonly _tag: "Pulling"; readonly image: string; readonly summary: ImagePull.PullSummary }
+  | { readonly _tag: "Creating" }
+  | { readonly _tag: "Starting" }
+
+const connectionLabel = "containerssh_connection_id"
+
+const labels = (client: Client): Record<string, string> => ({
+  [connectionLabel]: client.connectionId,
+  containerssh_ip: client.address,
+  containerssh_username: client.username
+})
+
+const millis = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [number, A], E, R> =>
+  Effect.gen(function* () {
+    const start = yield* Clock.currentTimeMillis
+    const result = yield* effect
+    return [(yield* Clock.currentTimeMillis) - start, result]
+  })
+
+const decodeReference = Schema.decodeEffect(ImageReferenceFromString)
+
+/**
+ * Makes the image present by policy, creates the container, starts it; all within `timeout`. When the Scope closes, at
+ * whatever moment, nothing of it is left.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const acquire = Effect.fn("Container.acquire")(function* (
+  client: Client,
+  onStep: (step: Step) => Effect.Effect<void>
+): Effect.fn.Return<ContainerId, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
+  const docker = yield* Docker
+  const logger = yield* Logger
+  const { config } = yield* DockerRunConfig
+  const image = config.container.Image
+  let step: "pull" | "create" | "start" = "pull"
+  let lastFailure: DockerError | undefined
+
+  const fail = (reason: ContainerErrorReason, cause?: unknown) =>
+    new ContainerError({ connectionId: client.connectionId, reason, ...(cause === undefined ? {} : { cause }) })
+  const retry = <A, R>(effect: Effect.Effect<A, DockerError, R>) =>
+    effect.pipe(
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          lastFailure = error
+        })
+      ),
+      Retry.whileTransient
+    )
+  const during =
+    (name: typeof step) =>
+    <A, R>(effect: Effect.Effect<A, DockerError, R>): Effect.Effect<A, ContainerError, R> =>
+      Effect.mapError(effect, (error) => fail(ContainerFailure.reason(name, error, config), error))
+
+  const ensureImage = Effect.gen(function* () {
+    const reference = yield* decodeReference(image).pipe(
+      Effect.mapError((cause) => fail(new ImageReferenceInvalid({ image }), cause))
+    )
+    const present =
+      config.imagePullPolicy === "Always" ? false : yield* ImagePull.isPresent(image).pipe(retry, during("pull"))
+    if (!ImagePull.isPullNeeded(config.imagePullPolicy, reference, present)) {
+      if (present) return
+      return yield* fail(new ImageMissing({ image }))
+    }
+    yield* logger.log({ level: "debug", code: "IMAGE_PULLING", message: `pulling ${image}` })
+    const [pullMs] = yield* ImagePull.pull(image, Option.fromNullishOr(config.platform), (summary) =>
+      onStep({ _tag: "Pulling", image, summary })
+    ).pipe(retry, during("pull"), millis)
+    yield* logger.log({ level: "info", code: "IMAGE_PULLED", message: `pulled ${image}`, fields: { image, pullMs } })
+  })
+
+  const spec: ContainerSpec = {
+    ...(config.containername === "" ? {} : { name: config.containername }),
+    ...(config.platform === undefined ? {} : { platform: config.platform }),
+    config: {
+      ...config.container,
+      Labels: { ...config.container.Labels, ...labels(client) },
+      Cmd: config.idleCommand
+    },
+    host: config.host,
+    network: config.network
+  }
+
+  const run = Effect.gen(function* () {
+    yield* ensureImage
+    step = "create"
+    yield* onStep({ _tag: "Creating" })
+    const [createMs, id] = yield* create(client, spec, retry).pipe(during("create"), millis)
+    yield* Effect.annotateLogsScoped({ containerId: id })
+    step = "start"
+    yield* onStep({ _tag: "Starting" })
+    const [startMs] = yield* docker.startContainer(id).pipe(retry, during("start"), millis)
+    yield* logger.log({
+      level: "info",
+      code: "CONTAINER_STARTED",
+      message: `container ${id.slice(0, 12)} of ${image} started`,
+      fields: { containerId: id, image, createMs, startMs }
+    })
+    return id
+  })
+
+  return yield* run.pipe(
+    Effect.timeoutOrElse({
+      duration: config.timeout,
+      // What the engine said last tells more than that time is up.
+      orElse: () =>
+        Effect.fail(
+          lastFailure === undefined
+            ? fail(new ContainerTimedOut({ step, seconds: Duration.toSeconds(config.timeout) }))
+            : fail(ContainerFailure.reason(step, lastFailure, config), lastFailure)
+        )
+    })
+  )
+})
+
+/**
+ * Creates the container and registers its removal before anything else can happen.
+ *
+ * The request to the engine runs in a fiber of its own, which the finalizer waits for: a connection that ends while the
+ * engine creates would otherwise leave a container whose id nobody ever learned. An attempt whose answer was lost is
+ * looked up by label before the next one, and again at the end.
+ */
+const create = Effect.fnUntraced(function* (
+  client: Client,
+  spec: ContainerSpec,
+  retry: <A, R>(effect: Effect.Effect<A, DockerError, R>) => Effect.Effect<A, DockerError, R>
+) {
+  const docker = yield* Docker
+  const { config } = yield* DockerRunConfig
+  const made = docker
+    .listContainers([`${connectionLabel}=${client.connectionId}`])
+    .pipe(Effect.map((list) => list.map(({ id }) => id)))
+  let request: Fiber.Fiber<ContainerId, DockerError> | undefined
+  let isDoubtful = false
+
+  yield* Effect.addFinalizer(
+    Effect.fnUntraced(function* () {
+      if (request === undefined) return
+      const answer = yield* Fiber.await(request).pipe(Effect.timeoutOption(config.timeout))
+      if (Option.isNone(answer)) yield* Fiber.interrupt(request)
+      if (Option.isSome(answer) && Exit.isSuccess(answer.value)) yield* remove(answer.value.value)
+      if (isDoubtful || Option.isNone(answer)) {
+        const ids = yield* made.pipe(Retry.whileTransient, Effect.timeoutOption(config.timeout), Effect.option)
+        yield* Effect.forEach(
+          Option.getOrElse(Option.flatten(ids), () => []),
+          remove,
+          { discard: true }
+        )
+      }
+    })
+  )
+
+  const ask = Effect.uninterruptible(
+    Effect.map(Effect.forkDetach(docker.createContainer(spec)), (fiber) => {
+      request = fiber
+      return fiber
+    })
+  ).pipe(
+    Effect.flatMap(Fiber.join),
+    Effect.tapError((error) =>
+      Effect.sync(() => {
+        isDoubtful ||= error.isTransient
+      })
+    )
+  )
+
+  return yield* Effect.suspend(() =>
+    isDoubtful ? Effect.flatMap(made, ([id]) => (id === undefined ? ask : Effect.succeed(id))) : ask
+  ).pipe(retry)
+})
+
+/**
+ * Removes a container by force, with its anonymous volumes, within `timeout`. One that is gone already counts as
+ * removed; one whose removal is under way is waited for. What cannot be removed is logged as an error.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const remove = Effect.fn("Container.remove")(function* (
+  id: ContainerId
+): Effect.fn.Return<void, never, Docker | DockerRunConfig | Logger> {
+  const docker = yield* Docker
+  const logger = yield* Logger
+  const { config } = yield* DockerRunConfig
+  const gone = docker.removeContainer(id).pipe(
+    Effect.catchReason("DockerError", "NotFound", () => Effect.void),
+    // "Removal already in progress": wait until it is done. The engine's own wait may answer 404, which is what we want.
+    Effect.catchReason("DockerError", "Conflict", () =>
+      docker.waitContainer(id, "removed").pipe(
+        Effect.asVoid,
+        Effect.catchReason("DockerError", "NotFound", () => Effect.void)
+      )
+    ),
+    Retry.whileTransient
+  )
+  yield* gone.pipe(
+    Effect.timeout(config.timeout),
+    millis,
+    Effect.matchEffect({
+      onSuccess: ([removeMs]) =>
+        logger.log({
+          level: "info",
+          code: "CONTAINER_REMOVED",
+          message: `container ${id.slice(0, 12)} removed`,
+          fields: { containerId: id, removeMs }
+        }),
+      onFailure: (cause) =>
+        logger.log({
+          level: "error",
+          code: "CONTAINER_NOT_REMOVED",
+          message: `container ${id.slice(0, 12)} could not be removed; remove it by hand`,
+          fields: { containerId: id },
+          cause
+        })
+    })
+  )
+})

@@ -1,0 +1,70 @@
+/**
+ * What an engine's failure means for the person who wants a container.
+ *
+ * @since 0.1.0
+ */
+import {
+  type ContainerErrorReason,
+  ContainerNameTaken,
+  ContainerNotStarted,
+  ContainerRejected,
+  EngineFailed,
+  EngineUnreachable,
+  ImageNotFound,
+  ImageReferenceInvalid,
+  PullFailed,
+  RegistryDenied,
+  RegistryDown
+} from "../schema/ContainerError.ts"
+import type { DockerError } from "../schema/DockerError.ts"
+import type { DockerRunConfig } from "./DockerRunConfig.ts"
+
+/**
+ * Tells, for a failure of the engine in one of the three steps, why there is no container.
+ *
+ * @since 0.1.0
+ * @category classification
+ */
+export const reason = (
+  step: "pull" | "create" | "start",
+  error: DockerError,
+  config: DockerRunConfig["Service"]["config"]
+): ContainerErrorReason => {
+  if (error.reason._tag === "Unreachable") return new EngineUnreachable()
+  switch (step) {
+    case "pull":
+      return duringPull(error, config.container.Image)
+    case "create":
+      return duringCreate(error, config.container.Image, config.containername)
+    case "start":
+      return error.reason._tag === "ServerError" ? new EngineFailed() : new ContainerNotStarted()
+  }
+}
+
+const duringPull = ({ reason }: DockerError, image: string): ContainerErrorReason => {
+  switch (reason._tag) {
+    case "NotFound":
+      return new ImageNotFound({ image })
+    case "BadRequest":
+      return new ImageReferenceInvalid({ image })
+    case "Unauthorized":
+      return new RegistryDenied({ image })
+    case "RegistryUnreachable":
+      return new RegistryDown({ image })
+    default:
+      return new PullFailed({ image })
+  }
+}
+
+const duringCreate = ({ reason }: DockerError, image: string, name: string): ContainerErrorReason => {
+  switch (reason._tag) {
+    case "NotFound":
+      return new ImageNotFound({ image })
+    case "Conflict":
+      return new ContainerNameTaken({ name })
+    case "BadRequest":
+      return new ContainerRejected()
+    default:
+      return new EngineFailed()
+  }
+}

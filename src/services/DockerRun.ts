@@ -1,0 +1,167 @@
+/**
+ * The backend: one container per connection, one program per session channel.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { ContainerError } from "../schema/ContainerError.ts"
+import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
+import * as Container from "./Container.ts"
+import { Docker } from "./Docker.ts"
+import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { Logger } from "./Logger.ts"
+import * as Program from "./Program.ts"
+import * as Session from "./Session.ts"
+
+/**
+ * What a connection's container is doing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ContainerStep = Container.Step | { readonly _tag: "Waiting" } | { readonly _tag: "Done" }
+
+/**
+ * A connection whose client has authenticated. Its container is being made, or there, or could not be made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** Waits for the container. Fails, as often as it is asked, with the reason why there is none. */
+  readonly container: Effect.Effect<ContainerId, ContainerError>
+  /** How the making of the container comes along; ends with `Done`, also when it failed. */
+  readonly steps: Stream.Stream<ContainerStep>
+  /** Opens a session channel. Any number may be open at once. */
+  readonly session: (channelId: ChannelId) => Effect.Effect<Session.Session>
+  /** Sends TERM to each running program and waits until all have ended, but no longer than the grace period. */
+  readonly terminate: (gracePeriod: Duration.Duration) => Effect.Effect<void>
+}
+
+/**
+ * Gives connections their containers.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class DockerRun extends Context.Service<
+  DockerRun,
+  {
+    /**
+     * Takes on a connection: begins to acquire its container and returns at once. When the Scope closes, the container
+     * is removed with everything that runs in it.
+     */
+    readonly connect: (client: Container.Client) => Effect.Effect<Connection, never, Scope.Scope>
+  }
+>()("dockerrun/services/DockerRun") {
+  /** The backend over any `Docker`. */
+  static readonly layer: Layer.Layer<DockerRun, never, Docker | DockerRunConfig | Logger> = Layer.effect(
+    DockerRun,
+    Effect.suspend(() => make)
+  )
+}
+
+const make = Effect.gen(function* () {
+  const context = yield* Effect.context<Docker | DockerRunConfig | Logger>()
+  const { config } = yield* DockerRunConfig
+  const logger = yield* Logger
+
+  const connect = Effect.fn("DockerRun.connect")(function* (client: Container.Client) {
+    const { connectionId } = client
+    const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
+    const container = yield* Deferred.make<ContainerId, ContainerError>()
+    const programs = new Set<RunningProgram>()
+    let isLeaving = false
+    let programsStarted = 0
+
+    // The Scope closes from the last finalizer to the first: programs learn that they need not be told to hang up, what
+    // is still being acquired is interrupted, and then the container goes.
+    const containerScope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
+    yield* Container.acquire(client, (next) => SubscriptionRef.set(step, next)).pipe(
+      Effect.tapError((error) =>
+        logger.log({
+          level: "error",
+          code: error.code,
+          message: error.message,
+          ...(error.cause === undefined ? {} : { cause: error.cause })
+        })
+      ),
+      Effect.onError(() => Scope.close(containerScope, Exit.void)),
+      Effect.onExit(() => SubscriptionRef.set(step, { _tag: "Done" })),
+      Scope.provide(containerScope),
+      Deferred.into(container),
+      Effect.forkScoped
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isLeaving = true
+      })
+    )
+
+    const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
+      Effect.fnUntraced(function* ({ command, env, terminal }, output) {
+        const id = yield* Deferred.await(container)
+        const size = terminal()
+        programsStarted += 1
+        const program = yield* Program.start(
+          {
+            connectionId,
+            channelId,
+            container: id,
+            programId: `${connectionId}-${programsStarted}`,
+            command,
+            env,
+            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } })
+          },
+          output,
+          () => isLeaving
+        ).pipe(Effect.provideContext(context))
+        const running = { program, hasTerminal: size !== undefined }
+        yield* Effect.acquireRelease(
+          Effect.sync(() => programs.add(running)),
+          () => Effect.sync(() => programs.delete(running))
+        )
+        return program
+      })
+
+    const connection: Connection = {
+      container: Deferred.await(container),
+      steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(({ _tag }) => _tag === "Done")),
+      session: (channelId) =>
+        Effect.sync(() => Session.make({ connectionId, channelId, config, start: start(channelId) })),
+      terminate: (gracePeriod) =>
+        Effect.forEach(programs, terminateProgram, { concurrency: "unbounded", discard: true }).pipe(
+          Effect.timeoutOption(gracePeriod),
+          Effect.asVoid
+        )
+    }
+    return connection
+  }, Effect.provideContext(context))
+
+  return DockerRun.of({ connect })
+})
+
+interface RunningProgram {
+  readonly program: Program.Program
+  readonly hasTerminal: boolean
+}
+
+/** Interactive shells ignore TERM; what ends them, and what they pass on to their jobs, is HUP. */
+const terminateProgram = ({ program, hasTerminal }: RunningProgram): Effect.Effect<void> =>
+  program
+    .signal("TERM")
+    .pipe(
+      Effect.andThen(hasTerminal ? program.signal("HUP") : Effect.void),
+      Effect.ignore,
+      Effect.andThen(Effect.exit(program.exit)),
+      Effect.asVoid
+    )

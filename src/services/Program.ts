@@ -1,0 +1,211 @@
+/**
+ * A program that runs in a container.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { DockerError } from "../schema/DockerError.ts"
+import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
+import {
+  ProgramError,
+  type ProgramErrorReason,
+  ProgramLost,
+  ProgramNotExecutable,
+  ProgramNotFound,
+  ProgramNotLaunched,
+  ProgramTimedOut,
+  SignalNotDelivered
+} from "../schema/ProgramError.ts"
+import * as ByteSink from "./ByteSink.ts"
+import { Docker, type TerminalSize } from "./Docker.ts"
+import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { Logger } from "./Logger.ts"
+import * as Retry from "./Retry.ts"
+import * as Signal from "./Signal.ts"
+
+/**
+ * How long a program may take to act on HUP when its channel was closed, before it is killed.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const hangUpGracePeriod = Duration.seconds(5)
+
+/**
+ * What is to run, where, and for whom.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProgramSpec {
+  readonly connectionId: ConnectionId
+  readonly channelId: ChannelId
+  readonly container: ContainerId
+  /** Marks the program's processes; unique in its container. */
+  readonly programId: string
+  readonly command: readonly [string, ...ReadonlyArray<string>]
+  readonly env: Readonly<Record<string, string>>
+  /** Absent: no terminal. */
+  readonly terminal?: TerminalSize
+}
+
+/**
+ * A running program. When the Scope in which it was started closes first, it is told to hang up, and killed if it
+ * does not heed that.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Program {
+  readonly stdin: ByteSink.ByteSink
+  /** Waits for the end of the program and of its output, and gives the exit status (0 to 255). */
+  readonly exit: Effect.Effect<number, ProgramError>
+  /** Tells the program's terminal its new size. A program that has just ended is no failure. */
+  readonly resize: (size: TerminalSize) => Effect.Effect<void>
+  readonly signal: (name: Signal.Name) => Effect.Effect<void, ProgramError>
+}
+
+/**
+ * Starts a program. `isContainerLeaving` says at the end that the container goes away together with the program, so
+ * that there is nothing to hang up.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const start = Effect.fn("Program.start")(function* (
+  spec: ProgramSpec,
+  output: ByteSink.ProgramOutput,
+  isContainerLeaving: () => boolean
+): Effect.fn.Return<Program, ProgramError, Docker | DockerRunConfig | Logger | Scope.Scope> {
+  const docker = yield* Docker
+  const logger = yield* Logger
+  const runConfig = yield* DockerRunConfig
+  const { timeout } = runConfig.config
+  const { channelId, connectionId, container, programId, terminal } = spec
+  const tty = terminal !== undefined
+
+  const fail = (reason: ProgramErrorReason, cause?: unknown) =>
+    new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
+  const failWith = (error: DockerError) => fail(reasonOf(error, spec.command[0]), error)
+
+  const launch = Effect.gen(function* () {
+    const exec = yield* docker
+      .createExec(container, {
+        command: spec.command,
+        env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
+        tty
+      })
+      .pipe(Retry.whileTransient)
+    const streams = yield* docker.startExec(exec, { tty, output, ...(tty ? { size: terminal } : {}) })
+    return [exec, streams] as const
+  })
+  const [exec, streams] = yield* launch.pipe(
+    Effect.mapError(failWith),
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => Effect.fail(fail(new ProgramTimedOut({ seconds: Duration.toSeconds(timeout) })))
+    })
+  )
+
+  const ended = yield* Deferred.make<number, ProgramError>()
+  yield* streams.ended.pipe(
+    Effect.andThen(exitStatus(exec)),
+    Effect.mapError(failWith),
+    Deferred.into(ended),
+    Effect.forkScoped
+  )
+
+  const deliver = (name: Signal.Name, target: "group" | "all") =>
+    deliverSignal(container, Signal.delivery(name, programId, target)).pipe(
+      Effect.mapError((cause) => fail(new SignalNotDelivered({ name }), cause)),
+      Effect.flatMap((status) =>
+        status === 0 || status === Signal.nobodyThere
+          ? Effect.void
+          : Effect.fail(fail(new SignalNotDelivered({ name }), `exit status ${status}`))
+      ),
+      Effect.provideService(Docker, docker),
+      Effect.provideService(DockerRunConfig, runConfig)
+    )
+
+  yield* Effect.addFinalizer(() =>
+    isContainerLeaving() || Deferred.isDoneUnsafe(ended)
+      ? Effect.void
+      : Effect.gen(function* () {
+          yield* deliver("HUP", "all")
+          yield* Effect.exit(Deferred.await(ended)).pipe(Effect.timeoutOption(hangUpGracePeriod))
+          yield* deliver("KILL", "all")
+        }).pipe(
+          Effect.catch((cause) =>
+            logger.log({
+              level: "warning",
+              code: "PROGRAM_NOT_ENDED",
+              message: "a program that outlived its channel could not be ended",
+              cause
+            })
+          )
+        )
+  )
+
+  return {
+    stdin: streams.stdin,
+    exit: Deferred.await(ended),
+    resize: (size) => docker.resizeExec(exec, size).pipe(Effect.ignore),
+    signal: (name) => deliver(name, "group")
+  }
+})
+
+/**
+ * The exit status, once the output has ended. The engine may take a moment longer to know it: it is asked again at once,
+ * then after pauses that grow from 2 to 100 ms.
+ */
+const exitStatus = Effect.fnUntraced(function* (exec: ExecId) {
+  const docker = yield* Docker
+  const { config } = yield* DockerRunConfig
+  return yield* docker.inspectExec(exec).pipe(
+    Retry.whileTransient,
+    Effect.repeat({
+      schedule: Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("100 millis")]),
+      while: (info) => info.running || info.exitCode === undefined
+    }),
+    Effect.map((info) => info.exitCode ?? unknownExitStatus),
+    Effect.timeoutOrElse({ duration: config.timeout, orElse: () => Effect.succeed(unknownExitStatus) })
+  )
+})
+
+/** What a program that was killed would have: the status cannot be known in time. */
+const unknownExitStatus = 137
+
+/** Runs the delivering program in the container and gives its exit status. */
+const deliverSignal = Effect.fnUntraced(function* (
+  container: ContainerId,
+  command: readonly [string, ...ReadonlyArray<string>]
+) {
+  const docker = yield* Docker
+  const { config } = yield* DockerRunConfig
+  const exec = yield* docker.createExec(container, { command, env: [], tty: false }).pipe(Retry.whileTransient)
+  const streams = yield* docker.startExec(exec, {
+    tty: false,
+    output: { stdout: ByteSink.discard, stderr: ByteSink.discard }
+  })
+  streams.stdin.end()
+  yield* streams.ended.pipe(Effect.timeout(config.timeout))
+  return yield* exitStatus(exec)
+}, Effect.scoped)
+
+const reasonOf = ({ reason }: DockerError, program: string): ProgramErrorReason => {
+  switch (reason._tag) {
+    case "ProgramNotStarted":
+      return reason.exitCode === 127 ? new ProgramNotFound({ program }) : new ProgramNotExecutable({ program })
+    // The container is gone (404) or does not run any more (409), or the engine that held it went away.
+    case "NotFound":
+    case "Conflict":
+    case "Unreachable":
+      return new ProgramLost()
+    default:
+      return new ProgramNotLaunched()
+  }
+}

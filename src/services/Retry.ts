@@ -1,0 +1,32 @@
+/**
+ * Which failures of an engine are tried again, and when.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { DockerError } from "../schema/DockerError.ts"
+
+/** How often an engine that answers with a failure of its own is asked again; one that is away is asked until the deadline. */
+const serverErrorTries = 4
+
+const backOff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
+
+/**
+ * Tries again, after 100 ms, then twice as long each time up to 2 s, with jitter, for as long as the failure is one that
+ * passes. There is no end to it while nothing answers: set a deadline around it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const whileTransient = <A, R>(effect: Effect.Effect<A, DockerError, R>): Effect.Effect<A, DockerError, R> =>
+  Effect.suspend(() => {
+    let serverErrors = 0
+    return Effect.retry(effect, {
+      schedule: backOff,
+      while: (error) => {
+        if (error.reason._tag === "ServerError") serverErrors += 1
+        return error.isTransient && serverErrors < serverErrorTries
+      }
+    })
+  })
