@@ -5,6 +5,7 @@
  */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { secret } from "./ConfigIssue.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
 
 const authorizedKey =
@@ -17,7 +18,7 @@ const AuthorizedKey = Schema.String.check(
 )
 
 const PasswordHash = Schema.RedactedFromValue(
-  Schema.String.check(
+  Schema.String.annotate({ [secret]: true }).check(
     Schema.isPattern(/^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/u, {
       message: "is not a bcrypt hash ($2a$, $2b$ or $2y$); make one with: dockerrun hash-password"
     })

@@ -5,8 +5,10 @@
  */
 import * as Schema from "effect/Schema"
 import { AuthSettings } from "./AuthConfig.ts"
+import { isObject } from "./CanonicalKeys.ts"
+import { decodeConfig, type Rule } from "./ConfigDecoding.ts"
 import { withDefault } from "./ConfigKey.ts"
-import { DockerRunSettings } from "./DockerRunConfig.ts"
+import { dockerRunRule, DockerRunSettings } from "./DockerRunConfig.ts"
 import { LogSettings } from "./LogConfig.ts"
 import { SshSettings } from "./SshConfig.ts"
 
@@ -28,3 +30,16 @@ export const ConfigFile = Schema.Struct({
  * @category models
  */
 export type ConfigFile = typeof ConfigFile.Type
+
+const dockerRunSection: Rule = (value) =>
+  value === undefined || isObject(value)
+    ? dockerRunRule(value?.["dockerrun"]).map(({ path, message }) => ({ path: ["dockerrun", ...path], message }))
+    : []
+
+/**
+ * Decodes a whole configuration.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeConfigFile = decodeConfig(ConfigFile, [dockerRunSection])

@@ -5,6 +5,8 @@
  */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { isObject } from "./CanonicalKeys.ts"
+import type { Rule } from "./ConfigDecoding.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
 import { ContainerConfig } from "./ContainerConfig.ts"
 import { Strings } from "./EngineValue.ts"
@@ -31,7 +33,9 @@ export const defaultIdleCommand: readonly [string, ...ReadonlyArray<string>] = [
 const schemes = ["unix://", "npipe://", "tcp://", "http://", "https://"]
 
 const ConnectUrl = Schema.String.check(
-  Schema.isPattern(/^(?:unix|npipe|tcp|https?):\/\/./u, { message: `must begin with one of ${schemes.join(", ")}` })
+  Schema.isPattern(/^(?:unix|npipe|tcp|https?):\/\/./u, {
+    message: `is not a connect URL: it must begin with one of ${schemes.join(", ")}`
+  })
 )
 
 /**
@@ -131,3 +135,34 @@ export const tls = (settings: DockerRunSettings): EngineTls | undefined =>
   settings.cacert === undefined || settings.cert === undefined || settings.key === undefined
     ? undefined
     : { ca: settings.cacert, cert: settings.cert, key: settings.key }
+
+const tlsKeys = ["cacert", "cert", "key"] as const
+
+/**
+ * TLS needs all three PEM texts, and whoever may open a shell needs one to be opened.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const dockerRunRule: Rule = (value) => {
+  const section: unknown = value ?? {}
+  if (!isObject(section)) return []
+  const missing = tlsKeys.filter((key) => section[key] === undefined)
+  const tlsProblems =
+    missing.length === tlsKeys.length
+      ? []
+      : missing.map((key) => ({ path: [key], message: "is missing: cacert, cert and key belong together" }))
+
+  const config: unknown = section["config"] ?? {}
+  if (!isObject(config)) return tlsProblems
+  const { shellCommand = [], disableShell = false } = config
+  return disableShell === false && Array.isArray(shellCommand) && shellCommand.length === 0
+    ? [
+        ...tlsProblems,
+        {
+          path: ["config", "shellCommand"],
+          message: 'must be set, for example to ["/bin/sh"], unless disableShell is true'
+        }
+      ]
+    : tlsProblems
+}

@@ -122,7 +122,10 @@ export const PositiveGoDuration = Text.pipe(
   Schema.decodeTo(
     Schema.Duration,
     SchemaTransformation.transformEffect({
-      decode: decode((nanos) => (nanos <= 0n ? "must be more than 0, for example 60s" : undefined), Duration.nanos),
+      decode: decode(
+        (nanos) => (nanos <= 0n ? "is not more than 0; write, for example, 60s" : undefined),
+        Duration.nanos
+      ),
       encode: (duration: Duration.Duration) => Effect.succeed<string | number>(toText(duration))
     })
   )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { embedded } from "./CanonicalKeys.ts"
 import { optional } from "./ConfigKey.ts"
 import { StringMap, Strings } from "./EngineValue.ts"
 import { Mount } from "./Mount.ts"
@@ -74,7 +75,7 @@ export const HostConfig = Schema.Struct({
   Isolation: optional(Schema.Literals(["", "default", "process", "hyperv"]), "Isolation (Windows)."),
   MaskedPaths: optional(Strings, "Paths that are hidden; [] hides none."),
   ReadonlyPaths: optional(Strings, "Paths that are read-only; [] is none.")
-})
+}).annotate({ [embedded]: "Resources" })
 
 /**
  * @since 0.1.0

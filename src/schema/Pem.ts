@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { secret } from "./ConfigIssue.ts"
 
 /**
  * Whether a text claims to be PEM. A file name never does.
@@ -15,17 +16,17 @@ export const isPem = (text: string): boolean => text.includes("-----BEGIN ")
 
 const block = /-----BEGIN ([A-Z0-9 ]+)-----\s[\s\S]+?\s-----END \1-----/u
 
+const frame = Schema.isPattern(block, {
+  message: "is not PEM text: it must begin with -----BEGIN …----- and end with -----END …-----"
+})
+
 /**
  * One or more PEM blocks. Checked is the frame, not what is inside.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Pem = Schema.String.check(
-  Schema.isPattern(block, {
-    message: "is not PEM text: it must begin with -----BEGIN …----- and end with -----END …-----"
-  })
-)
+export const Pem = Schema.String.check(frame)
 
 /**
  * The PEM text of a private key. It is `Redacted`: no log, error or JSON shows it.
@@ -33,4 +34,7 @@ export const Pem = Schema.String.check(
  * @since 0.1.0
  * @category schemas
  */
-export const PemPrivateKey = Schema.RedactedFromValue(Pem, { label: "private key", disallowEncode: true })
+export const PemPrivateKey = Schema.RedactedFromValue(Schema.String.annotate({ [secret]: true }).check(frame), {
+  label: "private key",
+  disallowEncode: true
+})

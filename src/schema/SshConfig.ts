@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { secret } from "./ConfigIssue.ts"
 import { withDefault } from "./ConfigKey.ts"
 import { GoDuration } from "./GoDuration.ts"
 import { ListenAddress } from "./ListenAddress.ts"
@@ -32,7 +33,7 @@ export type HostKeySource = typeof HostKeySource.Type
 
 const pemEnd = /-----END [A-Z0-9 ]+-----\s*$/u
 
-const HostKeySourceFromString = Schema.String.pipe(
+const HostKeySourceFromString = Schema.String.annotate({ [secret]: true }).pipe(
   Schema.decodeTo(
     HostKeySource,
     SchemaTransformation.transformEffect({
