@@ -1,0 +1,122 @@
+/**
+ * The engine's answers, as far as they are read here (Engine API 1.41 and later). Everything else in them is passed over.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { ContainerId, ExecId } from "../../schema/Identifiers.ts"
+
+/** Go writes an empty slice or map as `null`. */
+const listOf = <S extends Schema.Top>(item: S) => Schema.optionalKey(Schema.NullOr(Schema.Array(item)))
+const labels = Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.String)))
+
+/**
+ * @internal
+ */
+export const ErrorAnswer = Schema.fromJsonString(Schema.Struct({ message: Schema.String }))
+
+/**
+ * @internal
+ */
+export const Version = Schema.Struct({
+  Version: Schema.String,
+  ApiVersion: Schema.String,
+  MinAPIVersion: Schema.optionalKey(Schema.String),
+  Os: Schema.String
+})
+
+/**
+ * @internal
+ */
+export const ImageInspect = Schema.Struct({
+  Id: Schema.String,
+  RepoTags: listOf(Schema.String),
+  Size: Schema.optionalKey(Schema.Finite)
+})
+
+/**
+ * @internal
+ */
+export const ContainerCreated = Schema.Struct({ Id: ContainerId })
+
+/**
+ * @internal
+ */
+export const ContainerInspect = Schema.Struct({
+  Id: ContainerId,
+  Name: Schema.String,
+  State: Schema.Struct({
+    Status: Schema.String,
+    Running: Schema.Boolean,
+    ExitCode: Schema.Int,
+    OOMKilled: Schema.optionalKey(Schema.Boolean)
+  }),
+  Config: Schema.Struct({ Labels: labels })
+})
+
+/**
+ * @internal
+ */
+export const ContainerList = Schema.Array(
+  Schema.Struct({
+    Id: ContainerId,
+    Names: listOf(Schema.String),
+    Image: Schema.String,
+    State: Schema.String,
+    Labels: labels,
+    Created: Schema.Finite
+  })
+)
+
+/**
+ * @internal
+ */
+export const ContainerWait = Schema.Struct({
+  StatusCode: Schema.Int,
+  Error: Schema.optionalKey(Schema.NullOr(Schema.Struct({ Message: Schema.optionalKey(Schema.String) })))
+})
+
+/**
+ * @internal
+ */
+export const ExecCreated = Schema.Struct({ Id: ExecId })
+
+/**
+ * @internal
+ */
+export const ExecInspect = Schema.Struct({
+  Running: Schema.Boolean,
+  ExitCode: Schema.optionalKey(Schema.NullOr(Schema.Int)),
+  Pid: Schema.optionalKey(Schema.Int)
+})
+
+/**
+ * One line of the answer to a pull.
+ *
+ * @internal
+ */
+export const PullLine = Schema.fromJsonString(
+  Schema.Struct({
+    status: Schema.optionalKey(Schema.String),
+    id: Schema.optionalKey(Schema.String),
+    progressDetail: Schema.optionalKey(
+      Schema.NullOr(
+        Schema.Struct({ current: Schema.optionalKey(Schema.Finite), total: Schema.optionalKey(Schema.Finite) })
+      )
+    ),
+    error: Schema.optionalKey(Schema.String),
+    errorDetail: Schema.optionalKey(Schema.NullOr(Schema.Struct({ message: Schema.optionalKey(Schema.String) })))
+  })
+)
+
+/**
+ * One line of the answer to a request for events.
+ *
+ * @internal
+ */
+export const EventLine = Schema.fromJsonString(
+  Schema.Struct({
+    Action: Schema.String,
+    Actor: Schema.Struct({ ID: ContainerId, Attributes: labels })
+  })
+)

@@ -1,0 +1,88 @@
+/**
+ * Starts a program in a container and connects its streams.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { DockerError } from "../../schema/DockerError.ts"
+import { discard } from "../../services/ByteSink.ts"
+import type { ExecId } from "../../schema/Identifiers.ts"
+import type { ExecInfo, ProgramStreams, TerminalSize } from "../../services/Docker.ts"
+import type { ProgramOutput } from "../../services/ByteSink.ts"
+import * as ApiVersion from "./ApiVersion.ts"
+import type { EngineClient } from "./EngineClient.ts"
+import * as ErrorClassification from "./ErrorClassification.ts"
+import * as HijackedSocket from "./HijackedSocket.ts"
+import * as HijackedStreams from "./HijackedStreams.ts"
+import * as StartRefusal from "./StartRefusal.ts"
+
+/** The first version whose start takes the size of the terminal. */
+const sizeAtStart = "1.42"
+
+/** An engine refuses to resize a program that it is still starting, so it is asked again, for about two seconds. */
+const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ duration: "2 seconds" }))
+
+/** A program that never ran has no process. */
+const wasNotStarted = (exec: ExecInfo) => !exec.running && exec.pid === 0
+
+/**
+ * @internal
+ */
+export const start = Effect.fnUntraced(function* (options: {
+  readonly client: EngineClient
+  readonly version: string
+  readonly operation: string
+  readonly id: ExecId
+  readonly tty: boolean
+  readonly size: TerminalSize | undefined
+  readonly output: ProgramOutput
+  readonly inspect: Effect.Effect<ExecInfo, DockerError>
+  readonly resize: (size: TerminalSize) => Effect.Effect<void, DockerError>
+}): Effect.fn.Return<ProgramStreams, DockerError, Scope.Scope> {
+  const { client, operation, size, tty } = options
+  const sized = tty && size !== undefined && ApiVersion.isAtLeast(options.version, sizeAtStart)
+  const opened = yield* HijackedSocket.open(client, {
+    operation,
+    method: "POST",
+    path: `/v${options.version}/exec/${encodeURIComponent(options.id)}/start`,
+    body: { Detach: false, Tty: tty, ...(sized ? { ConsoleSize: [size.rows, size.columns] } : {}) },
+    classify: ErrorClassification.fromStart
+  }).pipe(
+    // Whether the engine says so before or after it opened the stream, the caller learns it in one place.
+    Effect.catchIf(
+      (error) => error.reason._tag === "ProgramNotStarted",
+      (error) => Effect.succeed(error)
+    )
+  )
+  if (!("socket" in opened)) return { stdin: discard, ended: Effect.fail(opened) }
+
+  const refusal = StartRefusal.make(options.output)
+  const streams = HijackedStreams.connect({
+    hijacked: opened,
+    operation,
+    tty,
+    output: refusal.output,
+    broken: client.broken
+  })
+  yield* refusal
+    .watch(
+      options.inspect.pipe(
+        Effect.map(wasNotStarted),
+        // Then it is output like any other.
+        Effect.catch(() => Effect.succeed(false))
+      )
+    )
+    .pipe(Effect.forkScoped)
+  if (tty && size !== undefined && !sized) {
+    yield* options.resize(size).pipe(
+      Effect.retry(resizeAgain),
+      // The program may be over already, and its size is then nobody's concern.
+      Effect.ignore({ log: "Debug", message: "the first size of a terminal could not be set" }),
+      Effect.raceFirst(Effect.ignore(streams.ended)),
+      Effect.forkScoped
+    )
+  }
+  return { stdin: streams.stdin, ended: Effect.andThen(streams.ended, refusal.verdict(operation)) }
+})

@@ -1,0 +1,95 @@
+/**
+ * Turns a request into a raw, two-way connection: the engine answers `101 Switching Protocols` and from then on the
+ * socket carries the program's bytes (Engine API, "Hijacking").
+ *
+ * Not sent through docker-modem, which would send an empty chunked body that an engine may take for input.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import type { Socket } from "node:net"
+import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
+import type { EngineClient, EngineRequest } from "./EngineClient.ts"
+
+/**
+ * A hijacked socket. What the engine sent right behind its answer has been put back in front.
+ *
+ * @internal
+ */
+export interface HijackedSocket {
+  readonly socket: Socket
+  /** The error that broke the socket, once there is one. */
+  readonly error: () => Error | undefined
+}
+
+const queryText = (query: EngineRequest["query"]) =>
+  query === undefined
+    ? ""
+    : `?${new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])).toString()}`
+
+const listen = (socket: Socket, head: Buffer): HijackedSocket => {
+  let broken: Error | undefined
+  // At once: an error event without a listener ends the process.
+  socket.on("error", (error) => {
+    broken ??= error
+  })
+  socket.setNoDelay(true)
+  // The pool's limit for idle connections is not for a program that thinks.
+  socket.setTimeout(0)
+  if (head.length > 0) socket.unshift(head)
+  return { socket, error: () => broken }
+}
+
+/**
+ * Opens a hijacked connection. It is destroyed when the Scope closes.
+ *
+ * @internal
+ */
+export const open: (
+  client: EngineClient,
+  request: EngineRequest
+) => Effect.Effect<HijackedSocket, DockerError, Scope.Scope> = Effect.fnUntraced(function* (client, request) {
+  const state = yield* Effect.acquireRelease(
+    Effect.sync((): { request?: Http.ClientRequest; socket?: Socket } => ({})),
+    ({ request, socket }) =>
+      Effect.sync(() => {
+        request?.destroy()
+        socket?.destroy()
+      })
+  )
+  const body = request.body === undefined ? "" : JSON.stringify(request.body)
+  const answer = yield* Effect.callback<HijackedSocket | Http.IncomingMessage, DockerError>((resume) => {
+    const send = client.target.protocol === "https:" ? Https.request : Http.request
+    const sent = send({
+      ...client.target,
+      agent: client.agent,
+      method: request.method,
+      path: `${request.path}${queryText(request.query)}`,
+      headers: {
+        Connection: "Upgrade",
+        Upgrade: "tcp",
+        "Content-Length": Buffer.byteLength(body),
+        ...(body === "" ? {} : { "Content-Type": "application/json" })
+      }
+    })
+    state.request = sent
+    sent.on("error", (cause) => resume(Effect.fail(client.broken(request.operation, cause))))
+    sent.on("response", (response) => resume(Effect.succeed(response)))
+    sent.on("upgrade", (_response, socket, head) => {
+      state.socket = socket
+      resume(Effect.succeed(listen(socket, head)))
+    })
+    sent.end(body)
+  })
+  if (!(answer instanceof Http.IncomingMessage)) return answer
+  if ((answer.statusCode ?? 0) >= 400) return yield* yield* client.refused(request, answer)
+  return yield* new DockerError({
+    operation: request.operation,
+    reason: new UnexpectedAnswer({
+      message: `the engine answered with the HTTP status ${answer.statusCode} where it should have opened a stream`
+    })
+  })
+})

@@ -1,0 +1,125 @@
+/**
+ * Connects a hijacked socket with the sinks of a program's output, and offers its other direction as the program's
+ * standard input.
+ *
+ * No Effect per chunk: bytes go from the socket's `data` event straight into the sinks. The answer of a sink pauses the
+ * socket, the engine's pipe fills up, and the program waits.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
+import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+import type { ProgramStreams } from "../../services/Docker.ts"
+import type { HijackedSocket } from "./HijackedSocket.ts"
+import * as MultiplexedStream from "./MultiplexedStream.ts"
+
+interface Outlet {
+  readonly write: (payload: Uint8Array) => void
+  readonly isFull: () => boolean
+}
+
+const makeOutlet = (sink: ByteSink, onDrain: () => void): Outlet => {
+  let full = false
+  sink.onDrain(() => {
+    if (!full) return
+    full = false
+    onDrain()
+  })
+  return {
+    write: (payload) => {
+      if (!sink.write(payload)) full = true
+    },
+    isFull: () => full
+  }
+}
+
+/** The socket as a sink. With a terminal the end of the input is not passed on: the engine would drop later output. */
+const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
+  let drain = () => {}
+  let waiting = false
+  const resume = () => {
+    if (!waiting) return
+    waiting = false
+    drain()
+  }
+  socket.on("drain", resume)
+  // Whoever waits would wait for ever: what comes now is dropped.
+  socket.on("close", resume)
+  return {
+    write: (chunk) => {
+      if (!socket.writable) return true
+      if (socket.write(chunk)) return true
+      waiting = true
+      return false
+    },
+    end: () => {
+      if (!tty && socket.writable) socket.end()
+    },
+    onDrain: (callback) => {
+      drain = callback
+    }
+  }
+}
+
+/**
+ * Lets the bytes flow. The socket is destroyed as soon as the output has ended, or is found to be broken.
+ *
+ * @internal
+ */
+export const connect = (options: {
+  readonly hijacked: HijackedSocket
+  readonly operation: string
+  readonly tty: boolean
+  readonly output: ProgramOutput
+  readonly broken: (operation: string, cause: unknown) => DockerError
+}): ProgramStreams => {
+  const { socket } = options.hijacked
+  const ended = Deferred.makeUnsafe<void, DockerError>()
+
+  const resume = () => {
+    if (!stdout.isFull() && !stderr.isFull()) socket.resume()
+  }
+  const stdout = makeOutlet(options.output.stdout, resume)
+  // One sink may take both outputs; it has room for one callback.
+  const stderr = options.output.stderr === options.output.stdout ? stdout : makeOutlet(options.output.stderr, resume)
+  const demultiplexer = options.tty ? undefined : MultiplexedStream.make({ stdout: stdout.write, stderr: stderr.write })
+
+  const fail = (error: DockerError) => {
+    Deferred.doneUnsafe(ended, Effect.fail(error))
+    socket.destroy()
+  }
+  const broke = (cause: unknown) => fail(options.broken(options.operation, cause))
+
+  socket.on("data", (chunk: Buffer) => {
+    if (demultiplexer === undefined) {
+      stdout.write(chunk)
+    } else {
+      const violation = demultiplexer.write(chunk)
+      if (violation !== undefined) {
+        socket.removeAllListeners("data")
+        fail(new DockerError({ operation: options.operation, reason: new UnexpectedAnswer({ message: violation }) }))
+        return
+      }
+    }
+    if (stdout.isFull() || stderr.isFull()) socket.pause()
+  })
+  socket.on("end", () => {
+    if (demultiplexer?.isComplete() === false) {
+      broke(new Error("the stream ended in the middle of a frame"))
+      return
+    }
+    options.output.stdout.end()
+    options.output.stderr.end()
+    Deferred.doneUnsafe(ended, Effect.void)
+    socket.destroy()
+  })
+  socket.on("close", () => {
+    // Without effect when the output has ended.
+    broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))
+  })
+  if (socket.destroyed) broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))
+
+  return { stdin: makeStdin(options.hijacked, options.tty), ended: Deferred.await(ended) }
+}

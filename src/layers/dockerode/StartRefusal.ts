@@ -1,0 +1,129 @@
+/**
+ * Engines before Docker 25 open the stream of an exec first and then, when the program cannot be started, write that to
+ * the program's standard output. This keeps such words from the client and makes them an error.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import { DockerError } from "../../schema/DockerError.ts"
+import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+import * as ErrorClassification from "./ErrorClassification.ts"
+
+/** The engine's words are short. More than this is not kept. */
+const wordsLimit = 8 * 1024
+
+const mayBe = (text: string, prefix: string) => text.startsWith(prefix) || prefix.startsWith(text)
+
+/** Whether the first bytes of an output may be the beginning of a refusal. A frame may come in pieces. */
+const isSuspicious = (payload: Uint8Array) => {
+  const longest = Math.max(...ErrorClassification.notStartedPrefixes.map((prefix) => prefix.length))
+  const text = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, longest)).toString("latin1")
+  return ErrorClassification.notStartedPrefixes.some((prefix) => mayBe(text, prefix))
+}
+
+/**
+ * @internal
+ */
+export interface StartRefusal {
+  /** Stands in front of the real output. */
+  readonly output: ProgramOutput
+  /** Waits until the first bytes of the output look like a refusal, asks whether it is one, and acts on the answer. */
+  readonly watch: (isNotStarted: Effect.Effect<boolean>) => Effect.Effect<void>
+  /** Fails with `ProgramNotStarted` when the engine refused the start. To be asked when the output has ended. */
+  readonly verdict: (operation: string) => Effect.Effect<void, DockerError>
+}
+
+/**
+ * Holds the output back only if its very first bytes are those of a refusal, and no longer than one question to the
+ * engine takes. Every other output passes at once.
+ *
+ * @internal
+ */
+export const make = (output: ProgramOutput): StartRefusal => {
+  const suspicion = Latch.makeUnsafe(false)
+  let state: "first" | "held" | "passing" | "refused" = "first"
+  let held: Array<Uint8Array> = []
+  let ending = false
+  let words = ""
+  let drain = () => {}
+
+  const remember = (chunk: Uint8Array) => {
+    if (words.length < wordsLimit) words += Buffer.from(chunk).toString("utf8")
+  }
+
+  const stdout: ByteSink = {
+    write: (chunk) => {
+      switch (state) {
+        case "passing":
+          return output.stdout.write(chunk)
+        case "refused":
+          remember(chunk)
+          return true
+        case "held":
+          held.push(chunk)
+          return false
+        case "first": {
+          if (chunk.byteLength === 0) return true
+          if (!isSuspicious(chunk)) {
+            state = "passing"
+            return output.stdout.write(chunk)
+          }
+          state = "held"
+          held.push(chunk)
+          suspicion.openUnsafe()
+          return false
+        }
+      }
+    },
+    end: () => {
+      if (state === "held") ending = true
+      else if (state !== "refused") output.stdout.end()
+    },
+    onDrain: (callback) => {
+      drain = callback
+      output.stdout.onDrain(callback)
+    }
+  }
+
+  const decide = (notStarted: boolean) => {
+    const kept = held
+    held = []
+    if (notStarted) {
+      state = "refused"
+      for (const chunk of kept) remember(chunk)
+      drain()
+      return
+    }
+    state = "passing"
+    let room = true
+    for (const chunk of kept) room = output.stdout.write(chunk)
+    if (ending) output.stdout.end()
+    // Otherwise the sink itself calls when it has room again.
+    if (room) drain()
+  }
+
+  const stderr: ByteSink = {
+    write: (chunk) => output.stderr.write(chunk),
+    end: () => {
+      // The owner of a refused program still has to say so: its sinks stay open.
+      if (state !== "refused") output.stderr.end()
+    },
+    onDrain: (callback) => output.stderr.onDrain(callback)
+  }
+
+  return {
+    output: { stdout, stderr: output.stderr === output.stdout ? stdout : stderr },
+    watch: (isNotStarted) =>
+      suspicion.await.pipe(
+        Effect.andThen(isNotStarted),
+        Effect.map((notStarted) => decide(notStarted))
+      ),
+    verdict: (operation) =>
+      Effect.suspend(() =>
+        state === "refused"
+          ? Effect.fail(new DockerError({ operation, reason: ErrorClassification.programNotStarted(words) }))
+          : Effect.void
+      )
+  }
+}
