@@ -18,9 +18,7 @@ import { output } from "./Program.ts"
 const provided = inject("engine")
 
 /** A group of tests that need the engine: skipped where there is none (see globalSetup.ts for when that is an error). */
-export const describeEngine = (name: string, tests: () => void): void => {
-  describe.runIf(provided !== null)(name, tests)
-}
+export const describeEngine = describe.runIf(provided !== null)
 
 /** The engine and the registry. Only for tests inside {@link describeEngine}. */
 export const engine = (): TestEngine => {

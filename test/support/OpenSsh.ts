@@ -38,7 +38,7 @@ export interface SshRequest extends SshTarget {
 }
 
 /** What ssh, sftp and scp are told alike. */
-export const sshOptions = (target: SshTarget): ReadonlyArray<string> => {
+const sshOptions = (target: SshTarget): ReadonlyArray<string> => {
   const defaults: Record<string, string> = {
     // Not a file: the same port may have another server, with another key, in the next test.
     UserKnownHostsFile: "/dev/null",
@@ -177,9 +177,8 @@ export const generateKey = (
     const privateFile = join(yield* temporaryDirectory, `id_${type}`)
     const bits = options.bits === undefined ? [] : ["-b", String(options.bits)]
     const comment = options.comment ?? "test"
-    yield* output("ssh-keygen", [
-      ...["-q", "-t", type, ...bits, "-C", comment, "-N", options.passphrase ?? "", "-f", privateFile]
-    ])
+    const secret = ["-N", options.passphrase ?? ""]
+    yield* output("ssh-keygen", ["-q", "-t", type, ...bits, "-C", comment, ...secret, "-f", privateFile])
     const publicKey = yield* Effect.tryPromise({
       try: () => readFile(`${privateFile}.pub`, "utf8"),
       catch: harnessError("reading the public key")

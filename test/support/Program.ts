@@ -12,7 +12,7 @@ import { HarnessError, harnessError } from "./HarnessError.ts"
  * What the program reads: `"ignore"` is /dev/null, `"open"` a pipe that the test writes to and closes, text and bytes a
  * pipe that is closed after them, a stream likewise, a file the file itself.
  */
-export type Stdin = "ignore" | "open" | string | Uint8Array | Readable | { readonly file: string }
+type Stdin = "ignore" | "open" | Uint8Array | Readable | { readonly text: string } | { readonly file: string }
 
 export interface StartOptions {
   readonly stdin?: Stdin
@@ -61,7 +61,8 @@ const feed = (stdin: Writable, source: Stdin): void => {
   // A program that ends without reading its input is no fault: what it wrote and its status tell the story.
   stdin.on("error", () => stdin.destroy())
   if (source === "ignore" || source === "open") return
-  if (typeof source === "string" || source instanceof Uint8Array) stdin.end(source)
+  if (source instanceof Uint8Array) stdin.end(source)
+  else if ("text" in source) stdin.end(source.text)
   else if ("pipe" in source) source.pipe(stdin)
 }
 

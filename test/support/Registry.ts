@@ -183,7 +183,7 @@ export const pushImage = (options: PushOptions): Effect.Effect<string, HarnessEr
       yield* output(
         "docker",
         ["--config", config, "login", "--username", credentials.username, "--password-stdin", registry],
-        { env: { DOCKER_HOST: engine().host }, stdin: credentials.password }
+        { env: { DOCKER_HOST: engine().host }, stdin: { text: credentials.password } }
       )
     }
     yield* docker("--config", config, "push", "--quiet", reference)

@@ -12,10 +12,10 @@ import { childProcesses, openFiles, residentMemory } from "./ProcessTable.ts"
 import { type ProgramExit, type RunningProgram, start } from "./Program.ts"
 import { temporaryDirectory } from "./TemporaryDirectory.ts"
 
-export const projectRoot = join(import.meta.dirname, "../..")
+const projectRoot = join(import.meta.dirname, "../..")
 const mainFile = join(projectRoot, "src/main.ts")
 
-export interface User {
+interface User {
   readonly authorizedKeys?: ReadonlyArray<string>
   /** In clear; the harness hashes it. */
   readonly password?: string
@@ -46,7 +46,7 @@ export interface ServerOptions {
 }
 
 /** One line of the log in JSON. */
-export type LogEvent = Readonly<Record<string, unknown>>
+type LogEvent = Readonly<Record<string, unknown>>
 
 export interface TestServer {
   readonly pid: number
@@ -78,7 +78,7 @@ export interface TestServer {
 }
 
 /** The configuration file's content; JSON is YAML. */
-export const serverConfig = (
+const serverConfig = (
   options: ServerOptions & { readonly directory: string; readonly users: Readonly<Record<string, User>> }
 ): Effect.Effect<string, HarnessError> =>
   Effect.tryPromise({

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { pause, waitFor, within } from "./Deadline.ts"
 import {
+  connectionContainers,
   containers,
   describeEngine,
   docker,
@@ -17,7 +18,7 @@ import {
 } from "./Engine.ts"
 import { controlMaster, generateKey, sftp, ssh, type SshTarget, startSsh } from "./OpenSsh.ts"
 import { residentMemory } from "./ProcessTable.ts"
-import { run, start } from "./Program.ts"
+import { finish, run, start } from "./Program.ts"
 import { closedAddress, hangingRegistry, pushImage, scriptedRegistry, slowRegistry, startRegistry } from "./Registry.ts"
 import { startServer } from "./Server.ts"
 import { temporaryDirectory } from "./TemporaryDirectory.ts"
@@ -55,7 +56,7 @@ describe("waiting", () => {
 describe("programs", () => {
   it.effect("keeps stdout and stderr apart and reports the status", () =>
     Effect.gen(function* () {
-      const result = yield* run("sh", ["-c", "cat; echo err >&2; exit 7"], { stdin: "in" })
+      const result = yield* run("sh", ["-c", "cat; echo err >&2; exit 7"], { stdin: { text: "in" } })
       assert.deepStrictEqual([result.stdout, result.stderr, result.status, result.signal], ["in", "err\n", 7, null])
     })
   )
@@ -126,6 +127,7 @@ describeEngine("the engine", () => {
         (id) => Effect.orDie(docker("rm", "--force", "--volumes", id.trim()))
       )
       assert.deepStrictEqual(yield* containers(label), [])
+      assert.deepStrictEqual(yield* connectionContainers("support-test"), [])
       assert.deepStrictEqual(yield* volumes, before)
     })
   )
@@ -244,7 +246,7 @@ describe.runIf(existsSync(daemon) && process.getuid?.() === 0)("the OpenSSH clie
   it.effect("runs a command", () =>
     Effect.gen(function* () {
       const target = yield* openSshServer
-      const result = yield* ssh({ ...target, command: "cat; echo err >&2; exit 3", stdin: "in" })
+      const result = yield* ssh({ ...target, command: "cat; echo err >&2; exit 3", stdin: { text: "in" } })
       assert.deepStrictEqual([result.stdout, result.stderr, result.status], ["in", "err\n", 3])
       const nobody = yield* generateKey("ecdsa")
       const refused = yield* ssh({ ...target, identityFile: nobody.privateFile, command: "true" })
@@ -280,6 +282,16 @@ describe.runIf(existsSync(daemon) && process.getuid?.() === 0)("the OpenSSH clie
       const rude = yield* startSsh({ ...target, command: "sleep 30" })
       yield* rude.kill("SIGKILL")
       assert.strictEqual((yield* rude.exit).signal, "SIGKILL")
+    })
+  )
+
+  it.effect("writes to a program as it runs, and closes its input", () =>
+    Effect.gen(function* () {
+      const client = yield* startSsh({ ...(yield* openSshServer), command: "cat; echo end" })
+      client.stdin.write("first ")
+      client.stdin.end("second ")
+      const result = yield* finish(client, "cat")
+      assert.deepStrictEqual([result.stdout, result.status], ["first second end\n", 0])
     })
   )
 
