@@ -22,6 +22,14 @@ import type { ConfigPath } from "./ConfigError.ts"
 export const embedded = "dockerrun/embedded"
 
 /**
+ * The annotation of a text whose empty value means that the key is not set: Go writes keys that nobody set as `""`.
+ *
+ * @since 0.1.0
+ * @category annotations
+ */
+export const emptyIsUnset = "dockerrun/emptyIsUnset"
+
+/**
  * What the author wrote, in the schema's spelling.
  *
  * @since 0.1.0
@@ -110,7 +118,8 @@ export const canonicalize = (
       } else if (property !== undefined) {
         spellings.set(name, key)
         // A key without a value means the same as no key, as it does in Go.
-        if (item !== null && item !== undefined) {
+        const unset = item === null || item === undefined || (item === "" && isEmptyUnset(property.type))
+        if (!unset) {
           result.set(name, visit(property.type, item, [...path, name], from))
         }
       } else {
@@ -159,6 +168,8 @@ const isKindOf = (ast: SchemaAST.AST, value: unknown): boolean => {
       return false
   }
 }
+
+const isEmptyUnset = (ast: SchemaAST.AST): boolean => ast.annotations?.[emptyIsUnset] === true
 
 /** In a free map a name without a value has the empty one: `volumes: { /data: }`, `labels: { marked: }`. */
 const emptyOf = (ast: SchemaAST.AST, value: unknown): unknown => {

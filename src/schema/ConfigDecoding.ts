@@ -33,6 +33,8 @@ export interface Origin {
   readonly source: string
   /** The key under which the value stands in the whole configuration; it begins every path. */
   readonly section?: string
+  /** What was found wrong while the value was read. */
+  readonly problems?: ReadonlyArray<ConfigProblem>
   /** The environment whose variables override the value. Only for the whole configuration. Default: none. */
   readonly environment?: Environment
   /** The text of a number or boolean, where the value was read from text. */
@@ -87,7 +89,7 @@ export const decodeConfig = <S extends Schema.Top & { readonly DecodingServices:
       ...(Result.isFailure(decoded) ? describeIssue(schema, decoded.failure.issue, overridden.value) : []),
       ...rules.flatMap((rule) => rule(overridden.value))
     ]
-    const problems = [...found.map(locate), ...overridden.problems]
+    const problems = [...(origin.problems ?? []), ...found.map(locate), ...overridden.problems]
     return Result.isSuccess(decoded) && problems.length === 0
       ? Effect.succeed(decoded.success)
       : Effect.fail(new ConfigError({ source: origin.source, problems: problems.toSorted(byPosition) }))

@@ -5,7 +5,7 @@
  */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { isObject } from "./CanonicalKeys.ts"
+import { emptyIsUnset, isObject } from "./CanonicalKeys.ts"
 import type { Rule } from "./ConfigDecoding.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
 import { ContainerConfig } from "./ContainerConfig.ts"
@@ -32,7 +32,7 @@ export const defaultIdleCommand: readonly [string, ...ReadonlyArray<string>] = [
 
 const schemes = ["unix://", "npipe://", "tcp://", "http://", "https://"]
 
-const ConnectUrl = Schema.String.check(
+const ConnectUrl = Schema.String.annotate({ [emptyIsUnset]: true }).check(
   Schema.isPattern(/^(?:unix|npipe|tcp|https?):\/\/./u, {
     message: `is not a connect URL: it must begin with one of ${schemes.join(", ")}`
   })

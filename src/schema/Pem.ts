@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { emptyIsUnset } from "./CanonicalKeys.ts"
 import { secret } from "./ConfigIssue.ts"
 
 /**
@@ -26,7 +27,7 @@ const frame = Schema.isPattern(block, {
  * @since 0.1.0
  * @category schemas
  */
-export const Pem = Schema.String.check(frame)
+export const Pem = Schema.String.annotate({ [emptyIsUnset]: true }).check(frame)
 
 /**
  * The PEM text of a private key. It is `Redacted`: no log, error or JSON shows it.
@@ -34,7 +35,10 @@ export const Pem = Schema.String.check(frame)
  * @since 0.1.0
  * @category schemas
  */
-export const PemPrivateKey = Schema.RedactedFromValue(Schema.String.annotate({ [secret]: true }).check(frame), {
-  label: "private key",
-  disallowEncode: true
-})
+export const PemPrivateKey = Schema.RedactedFromValue(
+  Schema.String.annotate({ [emptyIsUnset]: true, [secret]: true }).check(frame),
+  {
+    label: "private key",
+    disallowEncode: true
+  }
+)
