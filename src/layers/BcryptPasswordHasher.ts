@@ -31,7 +31,7 @@ const make = Effect.gen(function* () {
     Effect.tryPromise({
       try: run,
       catch: (cause) => new PasswordHashError({ reason: new HashingFailed({ cause }) })
-    }).pipe(Effect.uninterruptible, semaphore.withPermit)
+    }).pipe(Effect.uninterruptible, semaphore.withPermits(1))
 
   return PasswordHasher.of({
     hash: Effect.fn("PasswordHasher.hash")(function* (redacted) {

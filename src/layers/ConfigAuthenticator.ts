@@ -26,7 +26,7 @@ const usableName = /^\P{Cc}{1,255}$/u
 
 interface User {
   readonly keys: AuthorizedKeys.AuthorizedKeys
-  readonly passwordHash: Redacted.Redacted<string> | undefined
+  readonly passwordHash: Redacted.Redacted | undefined
 }
 
 /** An unknown user goes the same way as a known one, and finds nothing there. */
@@ -94,7 +94,7 @@ const make = Effect.gen(function* () {
 
   const judgePassword = Effect.fnUntraced(function* (
     username: string,
-    password: Redacted.Redacted<string>
+    password: Redacted.Redacted
   ): Effect.fn.Return<AuthenticationResult, AuthenticationError> {
     if (hashes.length === 0) return rejected("MethodNotOffered")
     const user = users.get(username)

@@ -20,7 +20,7 @@ export interface HostKey {
   /** The public key as one line of a `known_hosts` or `.pub` file, without host and comment. */
   readonly publicKey: string
   /** The private key, unencrypted: OpenSSH's own format, PKCS#1 (RSA) or SEC 1 (ECDSA). */
-  readonly pem: Redacted.Redacted<string>
+  readonly pem: Redacted.Redacted
   /** Where it was taken from: a file, or a place in the configuration. */
   readonly source: string
 }

@@ -17,8 +17,8 @@ import type { PasswordHashError } from "../schema/PasswordHashError.ts"
  * @category models
  */
 export type PasswordVerifier = (
-  password: Redacted.Redacted<string>,
-  hash: Redacted.Redacted<string> | undefined
+  password: Redacted.Redacted,
+  hash: Redacted.Redacted | undefined
 ) => Effect.Effect<boolean, PasswordHashError>
 
 /**
@@ -34,10 +34,8 @@ export class PasswordHasher extends Context.Service<
      * A hash of the password, with a salt of its own. Fails when the password is empty, contains NUL, or is longer than
      * the hash takes in.
      */
-    readonly hash: (password: Redacted.Redacted<string>) => Effect.Effect<string, PasswordHashError>
+    readonly hash: (password: Redacted.Redacted) => Effect.Effect<string, PasswordHashError>
     /** Fails with `HashNotSupported` when one of the hashes cannot be compared with. */
-    readonly verifier: (
-      hashes: ReadonlyArray<Redacted.Redacted<string>>
-    ) => Effect.Effect<PasswordVerifier, PasswordHashError>
+    readonly verifier: (hashes: ReadonlyArray<Redacted.Redacted>) => Effect.Effect<PasswordVerifier, PasswordHashError>
   }
 >()("dockerrun/services/PasswordHasher") {}

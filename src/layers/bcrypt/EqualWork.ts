@@ -17,17 +17,17 @@ const defaultCost = 12
 /** The verifier for these hashes: each failure costs as much as the dearest of them. */
 export const verifier = (
   compare: Compare,
-  hashes: ReadonlyArray<Redacted.Redacted<string>>
+  hashes: ReadonlyArray<Redacted.Redacted>
 ): Effect.Effect<PasswordVerifier, PasswordHashError> =>
   Effect.gen(function* () {
-    const parse = (hash: Redacted.Redacted<string>) =>
+    const parse = (hash: Redacted.Redacted) =>
       Effect.fromResult(BcryptHash.parse(Redacted.value(hash))).pipe(
         Effect.mapError((reason) => new PasswordHashError({ reason }))
       )
     const costs = (yield* Effect.forEach(hashes, parse)).map(({ cost }) => cost)
     const highest = costs.length === 0 ? defaultCost : Math.max(...costs)
 
-    return Effect.fnUntraced(function* (redacted: Redacted.Redacted<string>, hash) {
+    return Effect.fnUntraced(function* (redacted: Redacted.Redacted, hash) {
       const password = Redacted.value(redacted)
       if (hash === undefined || passwordProblem(password) !== undefined) {
         yield* compare(password, BcryptHash.dummy(highest))

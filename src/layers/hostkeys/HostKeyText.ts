@@ -1,7 +1,7 @@
 /**
  * Host keys as texts: which are understood, and which are fit for use.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import ssh2 from "ssh2"
@@ -78,7 +78,8 @@ const examine = (pem: string): Result.Result<Pick<HostKey, "algorithm" | "finger
   if (key.type === "ssh-dss") {
     return Result.fail({ problem: "DSA keys are no longer secure, and clients refuse them", remedy: makeAnother })
   }
-  const bits = createPublicKey(key.getPublicPEM()).asymmetricKeyDetails?.modulusLength
+  const publicHalf = createPublicKey(key.getPublicPEM())
+  const bits = publicHalf.asymmetricKeyDetails?.modulusLength
   if (bits !== undefined && bits < minimumRsaBits) {
     return Result.fail({
       problem: `the RSA key has ${bits} bits, and clients want ${minimumRsaBits}`,
@@ -86,8 +87,9 @@ const examine = (pem: string): Result.Result<Pick<HostKey, "algorithm" | "finger
     })
   }
   // The two halves are stored side by side; a file put together from two keys would fail at each login.
-  const nonce = "dockerrun"
-  if (key.verify(nonce, key.sign(nonce)) !== true) return Result.fail(unreadable)
+  const nonce = Buffer.from("dockerrun")
+  const digest = key.type === "ssh-ed25519" ? null : "sha256"
+  if (!verify(digest, nonce, publicHalf, sign(digest, nonce, key.getPrivatePEM()))) return Result.fail(unreadable)
   const blob = key.getPublicSSH()
   return Result.succeed({
     algorithm: key.type,
