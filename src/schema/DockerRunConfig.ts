@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { emptyIsUnset, isObject } from "./CanonicalKeys.ts"
 import type { Rule } from "./ConfigDecoding.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
-import { ContainerConfig } from "./ContainerConfig.ts"
+import { ContainerConfig, defaultImage } from "./ContainerConfig.ts"
 import { Strings } from "./EngineValue.ts"
 import { PositiveGoDuration } from "./GoDuration.ts"
 import { HostConfig } from "./HostConfig.ts"
@@ -45,7 +45,11 @@ const ConnectUrl = Schema.String.annotate({ [emptyIsUnset]: true }).check(
  * @category schemas
  */
 export const ExecutionConfig = Schema.Struct({
-  container: withDefault(ContainerConfig, {}, "ContainerConfig of the Engine API: what runs in the container."),
+  container: withDefault(
+    ContainerConfig,
+    { Image: defaultImage },
+    "ContainerConfig of the Engine API: what runs in the container. Without an Image it has the default one."
+  ),
   host: withDefault(HostConfig, {}, "HostConfig of the Engine API: how the container is tied to its host."),
   network: withDefault(NetworkingConfig, {}, "NetworkingConfig of the Engine API: which networks the container joins."),
   platform: optional(Platform, "OCI platform of the image."),

@@ -37,7 +37,7 @@ export const distance = (left: string, right: string): number => {
 
 /**
  * The candidate that is nearest to a name, whatever the case of its letters; none when nothing is near: more than a
- * third of the letters would have to change.
+ * third of the letters would have to change. An abbreviation is near to what it stands for.
  *
  * @since 0.1.0
  * @category getters
@@ -48,7 +48,7 @@ export const nearest = (name: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let least = Math.max(1, Math.floor(name.length / 3)) + 1
   for (const candidate of candidates) {
-    const letters = distance(name.toLowerCase(), candidate.toLowerCase())
+    const letters = isAbbreviation(name, candidate) ? 1 : distance(name.toLowerCase(), candidate.toLowerCase())
     if (letters < least) {
       best = candidate
       least = letters
@@ -56,3 +56,6 @@ export const nearest = (name: string, candidates: Iterable<string>): string | un
   }
   return best
 }
+
+const isAbbreviation = (name: string, candidate: string): boolean =>
+  name.length >= 3 && candidate.toLowerCase().startsWith(name.toLowerCase())

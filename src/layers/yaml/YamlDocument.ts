@@ -62,7 +62,7 @@ export const parse = (text: string): Result.Result<YamlDocument, ReadonlyArray<C
   return Result.try({
     try: () => ({
       problems,
-      value: document.contents === null ? {} : (document.toJS() as unknown),
+      value: toValue(document),
       positionOf: (path: ConfigPath) => {
         const offset = startOf(document, path)
         return offset === undefined ? undefined : positionAt(offset)
@@ -75,6 +75,12 @@ export const parse = (text: string): Result.Result<YamlDocument, ReadonlyArray<C
     // An alias without an anchor, or aliases that multiply beyond measure: `yaml` finds these only now.
     catch: (cause) => [{ path: "", message: `YAML: ${cause instanceof Error ? cause.message : String(cause)}` }]
   })
+}
+
+/** Nothing, and what only says "nothing", is a configuration without settings. */
+const toValue = (document: Yaml.Document.Parsed): unknown => {
+  const value: unknown = document.toJS()
+  return value ?? {}
 }
 
 /** YAML 1.1, which Go's reader follows here, reads `0755` as octal; YAML 1.2 would make it 755. */
@@ -120,7 +126,11 @@ const pairOf = (document: Yaml.Document.Parsed, map: Yaml.YAMLMap, key: string):
   return undefined
 }
 
-const keyText = (key: unknown): string => String(Yaml.isScalar(key) ? (key.value ?? "") : key)
+const keyText = (key: unknown): string => {
+  const value: unknown = Yaml.isScalar(key) ? (key.value ?? "") : key
+  // `yaml` has a symbol for the merge key.
+  return typeof value === "symbol" ? (value.description ?? "") : String(value)
+}
 
 const stepInto = (document: Yaml.Document.Parsed, node: unknown, key: string | number): unknown => {
   const inner = resolve(document, node)
