@@ -21,6 +21,16 @@ import { SshServer } from "../services/SshServer.ts"
 import { algorithms, detectCrypto } from "./ssh2/Algorithms.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
 
+export {
+  /**
+   * Tells whether SSH encryption runs in native code, or, several times slower, in JavaScript.
+   *
+   * @since 0.1.0
+   * @category getters
+   */
+  detectCrypto
+} from "./ssh2/Algorithms.ts"
+
 const errnoOf = (cause: unknown): string | undefined =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
 
