@@ -27,6 +27,10 @@ const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ d
 /** A program that never ran has no process. */
 const wasNotStarted = (exec: ExecInfo) => !exec.running && exec.pid === 0
 
+/** For a moment the engine says of either kind of program, the refused and the running, that it runs without a process. */
+const isUndecided = (exec: ExecInfo) => exec.running && exec.pid === 0
+const decisionSoon = Schedule.spaced("5 millis").pipe(Schedule.upTo({ duration: "2 seconds" }))
+
 /**
  * @internal
  */
@@ -69,12 +73,14 @@ export const start = Effect.fnUntraced(function* (options: {
   yield* refusal
     .watch(
       options.inspect.pipe(
+        Effect.repeat({ schedule: decisionSoon, while: isUndecided }),
         Effect.map(wasNotStarted),
         // Then it is output like any other.
         Effect.catch(() => Effect.succeed(false))
       )
     )
-    .pipe(Effect.forkScoped)
+    // At once, so that a Scope that closes early finds it waiting and ends it properly.
+    .pipe(Effect.forkScoped({ startImmediately: true }))
   if (tty && size !== undefined && !sized) {
     yield* options.resize(size).pipe(
       Effect.retry(resizeAgain),

@@ -30,12 +30,34 @@ const queryText = (query: EngineRequest["query"]) =>
     ? ""
     : `?${new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])).toString()}`
 
+/**
+ * Keeps a failed write from taking the other direction with it. A program may end, and the engine close the connection,
+ * with input still on its way; Node would destroy the socket at the first write that meets the closed end, together
+ * with the output that it has not read yet. Here such input is dropped, and the end is found by reading.
+ */
+const separateDirections = (socket: Socket) => {
+  let closed = false
+  const settle = (callback: () => void) => (error?: Error | null) => {
+    closed ||= error !== undefined && error !== null
+    callback()
+  }
+  const write = socket._write.bind(socket)
+  socket._write = (chunk, encoding, callback) => (closed ? callback() : write(chunk, encoding, settle(callback)))
+  const writev = socket._writev?.bind(socket)
+  if (writev !== undefined) {
+    socket._writev = (chunks, callback) => (closed ? callback() : writev(chunks, settle(callback)))
+  }
+  const final = socket._final.bind(socket)
+  socket._final = (callback) => (closed ? callback() : final(settle(callback)))
+}
+
 const listen = (socket: Socket, head: Buffer): HijackedSocket => {
   let broken: Error | undefined
   // At once: an error event without a listener ends the process.
   socket.on("error", (error) => {
     broken ??= error
   })
+  separateDirections(socket)
   socket.setNoDelay(true)
   // The pool's limit for idle connections is not for a program that thinks.
   socket.setTimeout(0)

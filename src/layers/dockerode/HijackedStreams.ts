@@ -63,6 +63,9 @@ const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
   }
 }
 
+/** An engine that closes the connection with input unread: to its peer that is a reset instead of an end. */
+const isReset = (error: Error | undefined) => error !== undefined && "code" in error && error.code === "ECONNRESET"
+
 /**
  * Lets the bytes flow. The socket is destroyed as soon as the output has ended, or is found to be broken.
  *
@@ -92,20 +95,17 @@ export const connect = (options: {
   }
   const broke = (cause: unknown) => fail(options.broken(options.operation, cause))
 
-  socket.on("data", (chunk: Buffer) => {
+  const receive = (chunk: Uint8Array) => {
     if (demultiplexer === undefined) {
       stdout.write(chunk)
-    } else {
-      const violation = demultiplexer.write(chunk)
-      if (violation !== undefined) {
-        socket.removeAllListeners("data")
-        fail(new DockerError({ operation: options.operation, reason: new UnexpectedAnswer({ message: violation }) }))
-        return
-      }
+      return
     }
-    if (stdout.isFull() || stderr.isFull()) socket.pause()
-  })
-  socket.on("end", () => {
+    const violation = demultiplexer.write(chunk)
+    if (violation === undefined) return
+    socket.off("data", receive)
+    fail(new DockerError({ operation: options.operation, reason: new UnexpectedAnswer({ message: violation }) }))
+  }
+  const finish = () => {
     if (demultiplexer?.isComplete() === false) {
       broke(new Error("the stream ended in the middle of a frame"))
       return
@@ -114,10 +114,23 @@ export const connect = (options: {
     options.output.stderr.end()
     Deferred.doneUnsafe(ended, Effect.void)
     socket.destroy()
+  }
+
+  socket.on("data", receive)
+  socket.on("data", () => {
+    if (stdout.isFull() || stderr.isFull()) socket.pause()
   })
+  socket.on("end", finish)
   socket.on("close", () => {
-    // Without effect when the output has ended.
-    broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))
+    if (Deferred.isDoneUnsafe(ended)) return
+    const error = options.hijacked.error()
+    if (!isReset(error)) {
+      broke(error ?? new Error("the stream was closed before its end"))
+      return
+    }
+    // What had been read before the reset is still in the socket's buffer.
+    for (let rest = socket.read(); rest instanceof Uint8Array; rest = socket.read()) receive(rest)
+    if (!Deferred.isDoneUnsafe(ended)) finish()
   })
   if (socket.destroyed) broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))
 

@@ -42,9 +42,10 @@ export interface StartRefusal {
  */
 export const make = (output: ProgramOutput): StartRefusal => {
   const suspicion = Latch.makeUnsafe(false)
+  const decided = Latch.makeUnsafe(false)
   let state: "first" | "held" | "passing" | "refused" = "first"
   let held: Array<Uint8Array> = []
-  let ending = false
+  let ended = false
   let words = ""
   let drain = () => {}
 
@@ -77,7 +78,7 @@ export const make = (output: ProgramOutput): StartRefusal => {
       }
     },
     end: () => {
-      if (state === "held") ending = true
+      if (state === "held") ended = true
       else if (state !== "refused") output.stdout.end()
     },
     onDrain: (callback) => {
@@ -98,7 +99,10 @@ export const make = (output: ProgramOutput): StartRefusal => {
     state = "passing"
     let room = true
     for (const chunk of kept) room = output.stdout.write(chunk)
-    if (ending) output.stdout.end()
+    if (ended) {
+      output.stdout.end()
+      output.stderr.end()
+    }
     // Otherwise the sink itself calls when it has room again.
     if (room) drain()
   }
@@ -107,7 +111,8 @@ export const make = (output: ProgramOutput): StartRefusal => {
     write: (chunk) => output.stderr.write(chunk),
     end: () => {
       // The owner of a refused program still has to say so: its sinks stay open.
-      if (state !== "refused") output.stderr.end()
+      if (state === "held") ended = true
+      else if (state !== "refused") output.stderr.end()
     },
     onDrain: (callback) => output.stderr.onDrain(callback)
   }
@@ -117,13 +122,15 @@ export const make = (output: ProgramOutput): StartRefusal => {
     watch: (isNotStarted) =>
       suspicion.await.pipe(
         Effect.andThen(isNotStarted),
-        Effect.map((notStarted) => decide(notStarted))
+        Effect.map((notStarted) => decide(notStarted)),
+        Effect.onExit(() => decided.open)
       ),
-    verdict: (operation) =>
-      Effect.suspend(() =>
-        state === "refused"
-          ? Effect.fail(new DockerError({ operation, reason: ErrorClassification.programNotStarted(words) }))
-          : Effect.void
-      )
+    verdict: Effect.fnUntraced(function* (operation) {
+      // A stream that has been read up is over, whether or not what was read is still held.
+      if (state === "held") yield* decided.await
+      if (state === "refused") {
+        return yield* new DockerError({ operation, reason: ErrorClassification.programNotStarted(words) })
+      }
+    })
   }
 }

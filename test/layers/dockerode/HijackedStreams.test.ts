@@ -1,0 +1,132 @@
+import { assert, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Socket } from "node:net"
+import * as DockerodeDocker from "../../../src/layers/DockerodeDocker.ts"
+import { ExecId } from "../../../src/schema/Identifiers.ts"
+import type { ByteSink } from "../../../src/services/ByteSink.ts"
+import { Docker } from "../../../src/services/Docker.ts"
+import { makeCollector } from "../../fixtures/EngineProgram.ts"
+import { frame, socketPath, streaming } from "../../fixtures/FakeEngine.ts"
+import { pause } from "../../support/Deadline.ts"
+
+/** Starts an exec on a fake engine and hands both ends of its stream to the test. */
+const startOn = Effect.fnUntraced(function* (options: {
+  readonly tty?: boolean
+  readonly stdout: ByteSink
+  readonly stderr: ByteSink
+}) {
+  const path = yield* socketPath
+  const accepted = yield* Deferred.make<Socket>()
+  yield* streaming(path, (socket) => Deferred.doneUnsafe(accepted, Effect.succeed(socket)))
+  const docker = Context.get(yield* Layer.build(DockerodeDocker.layerHost({ host: `unix://${path}` })), Docker)
+  const streams = yield* docker.startExec(ExecId.make("0123"), {
+    tty: options.tty ?? false,
+    output: { stdout: options.stdout, stderr: options.stderr }
+  })
+  return { streams, engineSide: yield* Deferred.await(accepted) }
+})
+
+/** A sink that takes what it gets and asks for a pause until it is released. */
+const makeSlow = () => {
+  let length = 0
+  let full = true
+  let drain = () => {}
+  const sink: ByteSink = {
+    write: (chunk) => {
+      length += chunk.byteLength
+      return !full
+    },
+    end: () => {},
+    onDrain: (callback) => {
+      drain = callback
+    }
+  }
+  return {
+    sink,
+    length: () => length,
+    release: () => {
+      full = false
+      drain()
+    }
+  }
+}
+
+it.effect("what the engine said before it closed still arrives when the input meets a closed connection", () =>
+  Effect.gen(function* () {
+    for (const size of [100, 70_000, 150_000]) {
+      const stdout = makeSlow()
+      const { engineSide, streams } = yield* startOn({ stdout: stdout.sink, stderr: makeCollector().sink })
+      streams.stdin.write(Buffer.from("never read"))
+      yield* Effect.callback<void>((resume) => {
+        const payload = new Uint8Array(10_000)
+        for (let sent = 0; sent < size; sent += 10_000) {
+          engineSide.write(frame(1, payload.subarray(0, Math.min(10_000, size - sent))))
+        }
+        // Unread input makes the close of a Unix socket a reset for its peer.
+        engineSide.write(frame(2, new Uint8Array(3)), () => {
+          engineSide.destroy()
+          engineSide.once("close", () => resume(Effect.void))
+        })
+      })
+      for (let i = 0; i < 5; i++) {
+        streams.stdin.write(Buffer.from("too late"))
+        yield* pause(5)
+      }
+      streams.stdin.end()
+      stdout.release()
+      yield* streams.ended
+      assert.strictEqual(stdout.length(), size)
+    }
+  })
+)
+
+it.effect("a stream that ends inside a frame is a broken connection", () =>
+  Effect.gen(function* () {
+    const stdout = makeCollector()
+    const { engineSide, streams } = yield* startOn({ stdout: stdout.sink, stderr: makeCollector().sink })
+    engineSide.end(frame(1, Buffer.from("half of it")).subarray(0, 12))
+    const error = yield* Effect.flip(streams.ended)
+    assert.strictEqual(error.reason._tag, "Unreachable")
+    assert.strictEqual(stdout.text(), "half")
+    assert.strictEqual(stdout.timesEnded(), 0)
+  })
+)
+
+it.effect("a stream that is not multiplexed is an unexpected answer, and nothing of it is shown", () =>
+  Effect.gen(function* () {
+    const stdout = makeCollector()
+    const { engineSide, streams } = yield* startOn({ stdout: stdout.sink, stderr: makeCollector().sink })
+    engineSide.write("Welcome to the machine\r\n")
+    const error = yield* Effect.flip(streams.ended)
+    assert.strictEqual(error.reason._tag, "UnexpectedAnswer")
+    assert.strictEqual(stdout.text(), "")
+  })
+)
+
+it.effect("one sink may take both outputs, in their order, with back-pressure", () =>
+  Effect.gen(function* () {
+    const both = makeSlow()
+    const { engineSide, streams } = yield* startOn({ stdout: both.sink, stderr: both.sink })
+    engineSide.write(frame(1, new Uint8Array(200_000)))
+    engineSide.end(frame(2, new Uint8Array(200_000)))
+    yield* pause(50)
+    assert.isBelow(both.length(), 200_000)
+    both.release()
+    yield* streams.ended
+    assert.strictEqual(both.length(), 400_000)
+  })
+)
+
+it.effect("what the engine sends together with its answer is not lost", () =>
+  Effect.gen(function* () {
+    const stdout = makeCollector()
+    const { engineSide, streams } = yield* startOn({ stdout: stdout.sink, stderr: makeCollector().sink, tty: true })
+    engineSide.end("raw bytes")
+    yield* streams.ended
+    assert.strictEqual(stdout.text(), "raw bytes")
+    assert.strictEqual(stdout.timesEnded(), 1)
+  })
+)
