@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { secret } from "./ConfigIssue.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
@@ -46,6 +45,9 @@ export type AuthUser = typeof AuthUser.Type
 /**
  * The section `auth`. With nothing in it nobody gets in.
  *
+ * Names that come from the network must not be looked up in `users` as they are: it is a plain object, and
+ * `constructor` would find something.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -62,20 +64,3 @@ export const AuthSettings = Schema.Struct({
  * @category models
  */
 export type AuthSettings = typeof AuthSettings.Type
-
-/**
- * Finds a user by name. Names come from the network: `constructor` and its like find nobody.
- *
- * @since 0.1.0
- * @category getters
- */
-export const findUser = (settings: AuthSettings, name: string): AuthUser | undefined =>
-  Object.hasOwn(settings.users, name) ? settings.users[name] : undefined
-
-/**
- * The password hash of a user, as the configuration holds it.
- *
- * @since 0.1.0
- * @category models
- */
-export type PasswordHash = Redacted.Redacted<string>

@@ -169,6 +169,15 @@ layer(NodeServices.layer)("YamlConfig", (it) => {
     })
   )
 
+  it.effect("takes JSON with tabs and escapes", () =>
+    Effect.gen(function* () {
+      const { dockerrun } = yield* read(
+        '{\n\t"dockerrun": {\n\t\t"config": { "shellCommand": ["\\/bin\\/sh", "\\u002dl"] }\n\t}\n}\n'
+      )
+      assert.deepStrictEqual(dockerrun.config.shellCommand, ["/bin/sh", "-l"])
+    })
+  )
+
   it.effect("follows anchors and merge keys, and points into what they bring in", () =>
     Effect.gen(function* () {
       const text = "shared: &shared { image: a, usr: b }\n"

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { findUser } from "../../src/schema/AuthConfig.ts"
 import type { ConfigError } from "../../src/schema/ConfigError.ts"
 import { decodeConfigFile } from "../../src/schema/ConfigFile.ts"
 import * as DockerRunConfig from "../../src/schema/DockerRunConfig.ts"
@@ -227,15 +226,6 @@ describe("ConfigFile", () => {
       })
       assert.notInclude(JSON.stringify(config), secret)
       assert.notInclude(JSON.stringify(config), hash)
-    })
-  )
-
-  it.effect("finds users by their own names only", () =>
-    Effect.gen(function* () {
-      const { auth } = yield* load({ auth: { users: { alice: { passwordHash: hash } } }, dockerrun: { config: shell } })
-      assert.deepStrictEqual(findUser(auth, "alice")?.authorizedKeys, [])
-      assert.isUndefined(findUser(auth, "constructor"))
-      assert.isUndefined(findUser(auth, "__proto__"))
     })
   )
 })
