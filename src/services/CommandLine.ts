@@ -6,7 +6,7 @@
 import * as Option from "effect/Option"
 
 /** Characters that mean something to a shell when they stand outside of quotes, wherever they stand in a word. */
-const special = new Set([..."|&;<>()$`*?[]{}!\n\r"])
+const special = new Set("|&;<>()$`*?[]{}!\n\r")
 
 const isBlank = (character: string): boolean => character === " " || character === "\t"
 

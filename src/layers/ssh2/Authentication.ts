@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type AuthContext, type Connection, type PublicKeyAuthContext, utils } from "ssh2"
+import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext } from "ssh2"
 import type { AuthenticationError } from "../../schema/AuthenticationError.ts"
 import type { AuthenticationResult, Identity } from "../../schema/AuthenticationResult.ts"
 import { Authenticator } from "../../services/Authenticator.ts"
@@ -18,15 +18,22 @@ const isSignedWithSha1 = ({ hashAlgo, key }: PublicKeyAuthContext): boolean =>
 
 const isSignatureValid = (context: PublicKeyAuthContext): boolean => {
   if (context.signature === undefined || context.blob === undefined || isSignedWithSha1(context)) return false
-  const key = utils.parseKey(`${context.key.algo} ${context.key.data.toString("base64")}`)
-  return !(key instanceof Error) && key.verify(context.blob, context.signature, context.hashAlgo) === true
+  const key = ssh2.utils.parseKey(`${context.key.algo} ${context.key.data.toString("base64")}`)
+  if (key instanceof Error) return false
+  // ssh2 answers with an Error when it cannot verify, whatever its types say: only `true` is a yes.
+  const answer: unknown = key.verify(context.blob, context.signature, context.hashAlgo)
+  return answer === true
 }
 
 /**
- * Answers one connection's authentication requests. The returned function takes a request and gives the identity that
- * it proved, if any; the client has its answer by then.
+ * Answers one connection's authentication requests. `onProven` is told the identity before the client learns that it is
+ * in, because ssh2 then emits `ready` in the same step.
  */
-export const make = Effect.fnUntraced(function* (client: Connection, remoteAddress: string) {
+export const make = Effect.fnUntraced(function* (
+  client: Connection,
+  remoteAddress: string,
+  onProven: (identity: Identity) => void
+) {
   const authenticator = yield* Authenticator
   const logger = yield* Logger
   let failures = 0
@@ -71,16 +78,20 @@ export const make = Effect.fnUntraced(function* (client: Connection, remoteAddre
   }
 
   return Effect.fnUntraced(
-    function* (context: AuthContext): Effect.fn.Return<Identity | undefined, AuthenticationError> {
+    function* (context: AuthContext): Effect.fn.Return<void, AuthenticationError> {
       const result = yield* decide(context)
-      if (result === "query answered") return undefined
+      if (result === "query answered") return
       if (result._tag === "Accepted") {
+        onProven(result.identity)
         context.accept()
-        return result.identity
+        return
       }
       reject(context)
+      // A client asks about every key that it has; only a proof that fails tells the operator something.
+      const isProof =
+        context.method === "password" || (context.method === "publickey" && context.signature !== undefined)
       yield* logger.log({
-        level: context.method === "none" ? "debug" : "info",
+        level: isProof ? "info" : "debug",
         code: "AUTHENTICATION_FAILED",
         message: `${context.method} authentication of ${JSON.stringify(context.username)} failed`,
         fields: {
@@ -90,15 +101,11 @@ export const make = Effect.fnUntraced(function* (client: Connection, remoteAddre
           ...(result.detail === undefined ? {} : { detail: result.detail })
         }
       })
-      return undefined
     },
     (effect, context) =>
       Effect.catch(effect, (error) => {
         reject(context)
-        return Effect.as(
-          logger.log({ level: "error", code: error.code, message: error.message, cause: error.cause }),
-          undefined
-        )
+        return logger.log({ level: "error", code: error.code, message: error.message, cause: error.cause })
       })
   )
 })

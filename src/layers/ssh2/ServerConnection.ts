@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import type { Socket } from "node:net"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -58,8 +58,10 @@ export const serve = Effect.fnUntraced(function* ({
   const fork = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
     Effect.flatMap((makeFork) => makeFork<Logger>())
   )
-  const authenticate = yield* Authentication.make(client, remoteAddress)
   let identity: Identity | undefined
+  const authenticate = yield* Authentication.make(client, remoteAddress, (proven) => {
+    identity = proven
+  })
   let channels = 0
 
   client.on("error", (cause) => {
@@ -69,11 +71,7 @@ export const serve = Effect.fnUntraced(function* ({
     Deferred.doneUnsafe(closed, Effect.void)
   })
   client.on("authentication", (context) => {
-    fork(
-      Effect.map(authenticate(context), (proven) => {
-        identity = proven ?? identity
-      })
-    )
+    fork(authenticate(context))
   })
   client.on("ready", () => {
     Deferred.doneUnsafe(authenticated, Effect.void)

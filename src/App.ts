@@ -1,0 +1,71 @@
+/** The only place where layers are put together. */
+import { NodeServices } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as BcryptPasswordHasher from "./layers/BcryptPasswordHasher.ts"
+import * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
+import * as ConsoleLog from "./layers/ConsoleLog.ts"
+import * as DockerodeDocker from "./layers/DockerodeDocker.ts"
+import * as FileHostKeys from "./layers/FileHostKeys.ts"
+import * as Ssh2Server from "./layers/Ssh2Server.ts"
+import * as YamlConfig from "./layers/YamlConfig.ts"
+import { Docker } from "./services/Docker.ts"
+import { DockerRun } from "./services/DockerRun.ts"
+import { Logger } from "./services/Logger.ts"
+import { SshServer } from "./services/SshServer.ts"
+
+/** The configuration from a file, or, without one, from defaults; `DOCKERRUN_…` variables override both. */
+export const configFile = (path: Option.Option<string>) =>
+  Option.match(path, {
+    onNone: () => configText(""),
+    onSome: (file) => YamlConfig.layer({ path: file })
+  })
+
+/** The configuration from a text; `DOCKERRUN_…` variables override it. */
+export const configText = (text: string) => YamlConfig.layerText({ text })
+
+/** The engine and the log, given a configuration. */
+export const engine = Layer.mergeAll(DockerodeDocker.layer, Logger.layer)
+
+/** Everything that a server is made of, given a configuration. */
+const server = Ssh2Server.layer.pipe(
+  Layer.provide([DockerRun.layer, ConfigAuthenticator.layer, FileHostKeys.layer]),
+  Layer.provide(BcryptPasswordHasher.layer),
+  Layer.provideMerge(engine),
+  Layer.provideMerge(ConsoleLog.layer),
+  Layer.provide(NodeServices.layer)
+)
+
+/** Says which engine there is, without holding the start up: an engine may come later than its server. */
+const logEngine = Effect.gen(function* () {
+  const docker = yield* Docker
+  const logger = yield* Logger
+  yield* docker.info.pipe(
+    Effect.matchEffect({
+      onSuccess: (info) =>
+        logger.log({
+          level: "notice",
+          code: "ENGINE_FOUND",
+          message: `engine ${info.engineVersion} at ${info.address}, taken from ${info.origin}`,
+          fields: { ...info }
+        }),
+      onFailure: (error) =>
+        logger.log({
+          level: "warning",
+          code: "ENGINE_UNREACHABLE",
+          message: "the container engine does not answer yet; connections wait for it within their timeout",
+          cause: error
+        })
+    })
+  )
+})
+
+/** Runs a server until it is interrupted. `onListening` is told its address. */
+export const serve = (onListening: (address: SshServer["Service"]["address"]) => Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const { address, run } = yield* SshServer
+    yield* Effect.forkScoped(logEngine)
+    yield* onListening(address)
+    return yield* run
+  }).pipe(Effect.scoped, Effect.provide(server))
