@@ -47,6 +47,7 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
     const logger = yield* Logger
     if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
     const running = yield* program.start(ChannelSink.make(channel, () => isClosed))
+    yield* Effect.annotateLogsScoped({ containerId: yield* connection.container })
     yield* logger.log({
       level: "info",
       code: "PROGRAM_STARTED",

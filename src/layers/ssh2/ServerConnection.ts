@@ -79,13 +79,19 @@ export const serve = Effect.fnUntraced(function* ({
   client.on("session", (accept) => {
     const channelId = ChannelId.make(channels)
     channels += 1
-    SessionChannel.listen(
-      accept(),
-      Effect.flatMap(Deferred.await(backend), (connection) =>
-        Effect.map(connection.session(channelId), (session) => ({ connection, session }))
-      ),
-      (effect) => fork(Effect.annotateLogs(effect, { channelId }))
+    const session = Deferred.makeUnsafe<SessionChannel.Backend>()
+    const own = (effect: Effect.Effect<void, never, Logger>) =>
+      fork(Effect.annotateLogs(effect, { channelId, username: identity?.username }))
+    own(
+      Deferred.await(backend).pipe(
+        Effect.flatMap((connection) =>
+          Effect.map(connection.session(channelId), (session) => ({ connection, session }))
+        ),
+        Deferred.into(session),
+        Effect.asVoid
+      )
     )
+    SessionChannel.listen(accept(), Deferred.await(session), own)
   })
   client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
     reject()

@@ -13,15 +13,17 @@ import * as RunningChannel from "./RunningChannel.ts"
 /** Starts an effect, synchronously up to its first wait, in a fiber that the connection owns. */
 export type Fork = (effect: Effect.Effect<void, never, Logger>) => void
 
+/** What the backend made for this channel. */
+export interface Backend {
+  readonly connection: Connection
+  readonly session: Session
+}
+
 /**
  * Listens to a session that was just accepted. It must be called in the same step: ssh2 refuses a request for which
  * nobody listens. The backend's session is waited for, and requests are answered in the order in which they came.
  */
-export const listen = (
-  ssh: Ssh2Session,
-  backend: Effect.Effect<{ readonly connection: Connection; readonly session: Session }>,
-  fork: Fork
-): void => {
+export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: Fork): void => {
   const closed = Deferred.makeUnsafe<void>()
   let columns = 80
 
