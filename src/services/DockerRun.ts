@@ -15,7 +15,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ContainerError } from "../schema/ContainerError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
 import * as Container from "./Container.ts"
-import type { Docker } from "./Docker.ts"
+import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Program from "./Program.ts"
@@ -70,7 +70,12 @@ export class DockerRun extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const context = yield* Effect.context<Docker | DockerRunConfig | Logger>()
+  // Only these: the Scope in which this layer was built must not take the place of the connections' own.
+  const context = Context.pick(
+    Docker,
+    DockerRunConfig,
+    Logger
+  )(yield* Effect.context<Docker | DockerRunConfig | Logger>())
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
 
