@@ -165,8 +165,12 @@ export interface ProgramStreams {
    */
   readonly stdin: ByteSink
   /**
-   * Waits for the end of the output. Fails with `Unreachable` when the stream broke, and with `ProgramNotStarted` when
-   * the program could not be started.
+   * Waits for the end of the output; by then both sinks have been ended. Fails with `Unreachable` when the stream broke,
+   * and with `ProgramNotStarted` when the program could not be started; the sinks are then left open, so that their
+   * owner can still say why.
+   *
+   * An engine that dies and a program that ends close a stream alike: whether a program has ended is for `inspectExec`
+   * and `waitContainer` to say.
    */
   readonly ended: Effect.Effect<void, DockerError>
 }
@@ -217,7 +221,7 @@ export class Docker extends Context.Service<
       options?: { readonly platform?: Platform }
     ) => Stream.Stream<PullProgress, DockerError>
     readonly createContainer: (spec: ContainerSpec) => Effect.Effect<ContainerId, DockerError>
-    /** Starting a running container succeeds. */
+    /** Starting a running container succeeds. `ProgramNotStarted` when there is no such main process in the image. */
     readonly startContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
     readonly inspectContainer: (id: ContainerId) => Effect.Effect<ContainerInfo, DockerError>
     /** Opens the streams of the container's main process; attach before the start and nothing is missed. */

@@ -131,8 +131,8 @@ describeEngine("DockerodeDocker", () => {
         const two = yield* createdContainer({ labels: { list: "b", both: "1" } })
         const own = `dockerrun-test=${ownLabel["dockerrun-test"]}`
         const ids = (labels: ReadonlyArray<string>) =>
-          Effect.map(docker.listContainers(labels), (found) => found.map(({ id }) => id).sort())
-        assert.deepStrictEqual(yield* ids([own, "both"]), [one, two].sort())
+          Effect.map(docker.listContainers(labels), (found) => found.map(({ id }) => id).toSorted())
+        assert.deepStrictEqual(yield* ids([own, "both"]), [one, two].toSorted())
         assert.deepStrictEqual(yield* ids([own, "both=1", "list=b"]), [two])
         assert.deepStrictEqual(yield* ids([own, "list=c"]), [])
         const [first] = yield* docker.listContainers([own, "list=a"])

@@ -30,44 +30,50 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
       })
     )
 
-    it.effect("the end of the input is a half-close: all output still comes, 200 times out of 200", () =>
-      Effect.gen(function* () {
-        const id = yield* runningContainer
-        const once = runProgram(id, sh("cat; echo end"), {
-          input: (stdin) => {
-            stdin.write(Buffer.from("x"))
-            stdin.end()
-            stdin.end()
+    it.effect(
+      "the end of the input is a half-close: all output still comes, 200 times out of 200",
+      () =>
+        Effect.gen(function* () {
+          const id = yield* runningContainer
+          const once = runProgram(id, sh("cat; echo end"), {
+            input: (stdin) => {
+              stdin.write(Buffer.from("x"))
+              stdin.end()
+              stdin.end()
+            }
+          })
+          for (let i = 0; i < 200; i++) {
+            const program = yield* once
+            assert.strictEqual(program.stdout, "xend\n", `run ${i}`)
+            assert.strictEqual(program.exitCode, 0)
           }
-        })
-        for (let i = 0; i < 200; i++) {
-          const program = yield* once
-          assert.strictEqual(program.stdout, "xend\n", `run ${i}`)
-          assert.strictEqual(program.exitCode, 0)
-        }
-      })
-    , 120_000)
+        }),
+      120_000
+    )
 
-    it.effect("sends and receives 32 MiB unchanged", () =>
-      Effect.gen(function* () {
-        const docker = yield* Docker
-        const container = yield* runningContainer
-        const block = randomBytes(1024 * 1024)
-        const id = yield* docker.createExec(container, { command: ["/bin/cat"], env: [], tty: false })
-        const stdout = yield* makePipe()
-        const streams = yield* docker.startExec(id, { tty: false, output: { stdout: stdout.sink, stderr: discard } })
-        const sent = createHash("sha256")
-        const received = createHash("sha256")
-        const upload = Stream.range(1, 32).pipe(
-          Stream.map(() => block),
-          Stream.tap((chunk) => Effect.sync(() => sent.update(chunk))),
-          Stream.run(toSink(streams.stdin))
-        )
-        const download = Stream.runForEach(stdout.stream, (chunk) => Effect.sync(() => received.update(chunk)))
-        yield* Effect.all([upload, download, streams.ended], { concurrency: "unbounded" })
-        assert.strictEqual(received.digest("hex"), sent.digest("hex"))
-      })
-    , 120_000)
+    it.effect(
+      "sends and receives 32 MiB unchanged",
+      () =>
+        Effect.gen(function* () {
+          const docker = yield* Docker
+          const container = yield* runningContainer
+          const block = randomBytes(1024 * 1024)
+          const id = yield* docker.createExec(container, { command: ["/bin/cat"], env: [], tty: false })
+          const stdout = yield* makePipe()
+          const streams = yield* docker.startExec(id, { tty: false, output: { stdout: stdout.sink, stderr: discard } })
+          const sent = createHash("sha256")
+          const received = createHash("sha256")
+          const upload = Stream.range(1, 32).pipe(
+            Stream.map(() => block),
+            Stream.tap((chunk) => Effect.sync(() => sent.update(chunk))),
+            Stream.run(toSink(streams.stdin))
+          )
+          const download = Stream.runForEach(stdout.stream, (chunk) => Effect.sync(() => received.update(chunk)))
+          yield* Effect.all([upload, download, streams.ended], { concurrency: "unbounded" })
+          assert.strictEqual(received.digest("hex"), sent.digest("hex"))
+        }),
+      120_000
+    )
 
     it.effect("a reader that stops reading stops the program, and memory stays where it is", () =>
       Effect.gen(function* () {
@@ -153,28 +159,31 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
       })
     )
 
-    it.effect("a program that leaves input unread loses none of its output", () =>
-      Effect.gen(function* () {
-        const container = yield* runningContainer
-        const block = new Uint8Array(64 * 1024)
-        const flood = (stdin: ByteSink) => {
-          const write = () => {
-            for (let i = 0; i < 64; i++) if (!stdin.write(block)) return
-            setImmediate(write)
+    it.effect(
+      "a program that leaves input unread loses none of its output",
+      () =>
+        Effect.gen(function* () {
+          const container = yield* runningContainer
+          const block = new Uint8Array(64 * 1024)
+          const flood = (stdin: ByteSink) => {
+            const write = () => {
+              for (let i = 0; i < 64; i++) if (!stdin.write(block)) return
+              setImmediate(write)
+            }
+            stdin.onDrain(write)
+            write()
           }
-          stdin.onDrain(write)
-          write()
-        }
-        for (let i = 0; i < 30; i++) {
-          const line = "head -c 5 >/dev/null; head -c 150000 /dev/zero; echo end >&2; exit 7"
-          const program = yield* startProgram(container, sh(line), { input: flood })
-          yield* program.streams.ended
-          assert.strictEqual(program.stdout.bytes().length, 150_000, `run ${i}`)
-          assert.strictEqual(program.stderr.text(), "end\n", `run ${i}`)
-          assert.strictEqual((yield* (yield* Docker).inspectExec(program.id)).exitCode, 7)
-        }
-      })
-    , 60_000)
+          for (let i = 0; i < 30; i++) {
+            const line = "head -c 5 >/dev/null; head -c 150000 /dev/zero; echo end >&2; exit 7"
+            const program = yield* startProgram(container, sh(line), { input: flood })
+            yield* program.streams.ended
+            assert.strictEqual(program.stdout.bytes().length, 150_000, `run ${i}`)
+            assert.strictEqual(program.stderr.text(), "end\n", `run ${i}`)
+            assert.strictEqual((yield* (yield* Docker).inspectExec(program.id)).exitCode, 7)
+          }
+        }),
+      60_000
+    )
 
     it.effect("input for a program that is over costs a slow reader none of its output", () =>
       Effect.gen(function* () {
@@ -298,19 +307,22 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
       })
     )
 
-    it.effect("the end of the input of a terminal loses no output", () =>
-      Effect.gen(function* () {
-        const container = yield* runningContainer
-        for (let i = 0; i < 20; i++) {
-          const program = yield* runProgram(container, sh("sleep 0.05; echo x; exit 3"), {
-            tty: true,
-            size: { columns: 80, rows: 24 }
-          })
-          assert.strictEqual(program.stdout, "x\r\n")
-          assert.strictEqual(program.exitCode, 3)
-        }
-      })
-    , 60_000)
+    it.effect(
+      "the end of the input of a terminal loses no output",
+      () =>
+        Effect.gen(function* () {
+          const container = yield* runningContainer
+          for (let i = 0; i < 20; i++) {
+            const program = yield* runProgram(container, sh("sleep 0.05; echo x; exit 3"), {
+              tty: true,
+              size: { columns: 80, rows: 24 }
+            })
+            assert.strictEqual(program.stdout, "x\r\n")
+            assert.strictEqual(program.exitCode, 3)
+          }
+        }),
+      60_000
+    )
 
     it.effect("the first size of a terminal never delays a program that is over at once", () =>
       Effect.gen(function* () {
@@ -352,20 +364,21 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
       })
     )
 
-    it.effect("after 50 programs there are as many connections as before", () =>
-      Effect.gen(function* () {
-        const container = yield* runningContainer
-        yield* Effect.forEach(
-          Array.from({ length: 50 }),
-          () => runProgram(container, sh("echo x"), {}),
-          { concurrency: 5 }
-        )
-        yield* waitFor(
-          "the connections to close, except for a few idle ones",
-          Effect.map(engineSockets(process.pid), (now) => now <= 4)
-        )
-      })
-    , 60_000)
+    it.effect(
+      "after 50 programs there are as many connections as before",
+      () =>
+        Effect.gen(function* () {
+          const container = yield* runningContainer
+          yield* Effect.forEach(Array.from({ length: 50 }), () => runProgram(container, sh("echo x"), {}), {
+            concurrency: 5
+          })
+          yield* waitFor(
+            "the connections to close, except for a few idle ones",
+            Effect.map(engineSockets(process.pid), (now) => now <= 4)
+          )
+        }),
+      60_000
+    )
 
     it.effect("the layer's end closes every connection, hijacked ones too", () =>
       Effect.gen(function* () {

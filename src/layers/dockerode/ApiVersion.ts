@@ -5,19 +5,11 @@
  */
 import { BadRequest, type DockerErrorReason, UnexpectedAnswer } from "../../schema/DockerError.ts"
 
-/**
- * The oldest version that this program speaks: that of Docker 20.10.
- *
- * @internal
- */
-export const oldest = "1.41"
+/** The oldest version that this program speaks: that of Docker 20.10. */
+const oldest = "1.41"
 
-/**
- * The newest version that this program knows.
- *
- * @internal
- */
-export const newest = "1.47"
+/** The newest version that this program knows. */
+const newest = "1.47"
 
 /** The number behind `1.`; there is no other major version. */
 const minor = (version: string): number | undefined => {
@@ -42,7 +34,9 @@ export const negotiate = (engine: {
   readonly maximum: string
 }): string | DockerErrorReason => {
   if (minor(engine.maximum) === undefined) {
-    return new UnexpectedAnswer({ message: `the engine's API version ${JSON.stringify(engine.maximum)} is not a version` })
+    return new UnexpectedAnswer({
+      message: `the engine's API version ${JSON.stringify(engine.maximum)} is not a version`
+    })
   }
   if (!isAtLeast(engine.maximum, oldest)) {
     return new BadRequest({

@@ -20,13 +20,8 @@ export interface EngineTls {
   readonly verify: boolean
 }
 
-/**
- * A socket in the file system (or a named pipe of Windows), or a TCP port with or without TLS.
- *
- * @since 0.1.0
- * @category models
- */
-export type Endpoint =
+/** A socket in the file system (or a named pipe of Windows), or a TCP port with or without TLS. */
+type Endpoint =
   | { readonly _tag: "Socket"; readonly path: string }
   | { readonly _tag: "Tcp"; readonly hostname: string; readonly port: number; readonly tls?: EngineTls }
 
@@ -50,7 +45,7 @@ export interface EngineAddress {
 export const unusable = (message: string) =>
   new DockerError({ operation: "engine address", reason: new BadRequest({ message }) })
 
-const socket = (path: string) => (path === "" ? undefined : ({ _tag: "Socket", path }) as const)
+const socket = (path: string) => (path === "" ? undefined : ({ _tag: "Socket", path } as const))
 
 /** Docker's registered ports: 2375 in the clear, 2376 under TLS. */
 const defaultPort = (protocol: string, secure: boolean) => {

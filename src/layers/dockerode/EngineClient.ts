@@ -42,7 +42,12 @@ export interface EngineClient {
   readonly address: EngineAddress
   /** The connection pool; a request sent through it needs `target` to find the engine. */
   readonly agent: Http.Agent
-  readonly target: { readonly protocol: "http:" | "https:"; readonly socketPath?: string; readonly host?: string; readonly port?: number }
+  readonly target: {
+    readonly protocol: "http:" | "https:"
+    readonly socketPath?: string
+    readonly host?: string
+    readonly port?: number
+  }
   /** Sends a request and answers with the body, whose bytes nobody has read yet. It ends with the Scope. */
   readonly open: (request: EngineRequest) => Effect.Effect<Http.IncomingMessage, DockerError, Scope.Scope>
   /** Sends a request and answers with the whole body. */
@@ -85,6 +90,17 @@ const everyStatus: Readonly<Record<number, true>> = Object.fromEntries(
   Array.from({ length: 500 }, (_, i) => [i + 100, true] as const)
 )
 
+/**
+ * A request for which an idle connection was taken that the engine had closed a moment before: nothing of it was
+ * received, so it can be sent again, once for each idle connection that there may be.
+ *
+ * @internal
+ */
+export const sendAgain = {
+  times: idleConnections,
+  while: ({ reason }: DockerError) => reason._tag === "Unreachable" && reason.errno === "EPIPE"
+}
+
 const decodeError = Schema.decodeUnknownOption(ErrorAnswer)
 
 const secureContext = (tls: EngineTls) =>
@@ -97,7 +113,9 @@ const secureContext = (tls: EngineTls) =>
       }),
     catch: (cause) =>
       // The message of OpenSSL names what is malformed, never the text itself.
-      unusable(`the TLS certificate, key or CA for the engine cannot be used: ${cause instanceof Error ? cause.message : "malformed"}`)
+      unusable(
+        `the TLS certificate, key or CA for the engine cannot be used: ${cause instanceof Error ? cause.message : "malformed"}`
+      )
   })
 
 /** Streams are hijacked from the pool and waits occupy a connection for hours, so connections in use are not limited. */
@@ -184,7 +202,7 @@ export const make = Effect.fnUntraced(function* (address: EngineAddress) {
       modem.dial(
         {
           // docker-modem puts the query behind a path that ends in a question mark.
-          path: `${request.path}?`,
+          path: request.query === undefined ? request.path : `${request.path}?`,
           method: request.method,
           isStream: true,
           statusCodes: everyStatus,
@@ -204,7 +222,7 @@ export const make = Effect.fnUntraced(function* (address: EngineAddress) {
   })
 
   const open = Effect.fnUntraced(function* (request: EngineRequest) {
-    const response = yield* exchange(request)
+    const response = yield* Effect.retry(exchange(request), sendAgain)
     if ((response.statusCode ?? 0) >= 400) return yield* yield* refused(request, response)
     return response
   })

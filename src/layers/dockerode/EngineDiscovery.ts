@@ -15,14 +15,12 @@ import { type EngineAddress, type EngineTls, parse, unusable } from "./EngineAdd
  *
  * @internal
  */
-export const surroundings = Effect.sync(
-  (): DockerContext.Surroundings => ({
-    env: process.env,
-    home: Os.homedir(),
-    platform: process.platform,
-    uid: process.getuid?.()
-  })
-)
+export const surroundings = Effect.sync((): DockerContext.Surroundings => ({
+  env: process.env,
+  home: Os.homedir(),
+  platform: process.platform,
+  uid: process.getuid?.()
+}))
 
 /** A place where engines listen unless told otherwise, and whose it is. */
 interface DefaultSocket {

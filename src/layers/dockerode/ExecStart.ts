@@ -70,17 +70,19 @@ export const start = Effect.fnUntraced(function* (options: {
     output: refusal.output,
     broken: client.broken
   })
-  yield* refusal
-    .watch(
-      options.inspect.pipe(
-        Effect.repeat({ schedule: decisionSoon, while: isUndecided }),
-        Effect.map(wasNotStarted),
-        // Then it is output like any other.
-        Effect.catch(() => Effect.succeed(false))
+  yield* (
+    refusal
+      .watch(
+        options.inspect.pipe(
+          Effect.repeat({ schedule: decisionSoon, while: isUndecided }),
+          Effect.map(wasNotStarted),
+          // Then it is output like any other.
+          Effect.catch(() => Effect.succeed(false))
+        )
       )
-    )
-    // At once, so that a Scope that closes early finds it waiting and ends it properly.
-    .pipe(Effect.forkScoped({ startImmediately: true }))
+      // At once, so that a Scope that closes early finds it waiting and ends it properly.
+      .pipe(Effect.forkScoped({ startImmediately: true }))
+  )
   if (tty && size !== undefined && !sized) {
     yield* options.resize(size).pipe(
       Effect.retry(resizeAgain),

@@ -12,7 +12,7 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import type { Socket } from "node:net"
 import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
-import type { EngineClient, EngineRequest } from "./EngineClient.ts"
+import { type EngineClient, type EngineRequest, sendAgain } from "./EngineClient.ts"
 
 /**
  * A hijacked socket. What the engine sent right behind its answer has been put back in front.
@@ -65,15 +65,8 @@ const listen = (socket: Socket, head: Buffer): HijackedSocket => {
   return { socket, error: () => broken }
 }
 
-/**
- * Opens a hijacked connection. It is destroyed when the Scope closes.
- *
- * @internal
- */
-export const open: (
-  client: EngineClient,
-  request: EngineRequest
-) => Effect.Effect<HijackedSocket, DockerError, Scope.Scope> = Effect.fnUntraced(function* (client, request) {
+/** Sends the request. What comes of it is destroyed when the Scope closes. */
+const ask = Effect.fnUntraced(function* (client: EngineClient, request: EngineRequest) {
   const state = yield* Effect.acquireRelease(
     Effect.sync((): { request?: Http.ClientRequest; socket?: Socket } => ({})),
     ({ request, socket }) =>
@@ -83,7 +76,7 @@ export const open: (
       })
   )
   const body = request.body === undefined ? "" : JSON.stringify(request.body)
-  const answer = yield* Effect.callback<HijackedSocket | Http.IncomingMessage, DockerError>((resume) => {
+  return yield* Effect.callback<HijackedSocket | Http.IncomingMessage, DockerError>((resume) => {
     const send = client.target.protocol === "https:" ? Https.request : Http.request
     const sent = send({
       ...client.target,
@@ -106,6 +99,18 @@ export const open: (
     })
     sent.end(body)
   })
+})
+
+/**
+ * Opens a hijacked connection. It is destroyed when the Scope closes.
+ *
+ * @internal
+ */
+export const open = Effect.fnUntraced(function* (
+  client: EngineClient,
+  request: EngineRequest
+): Effect.fn.Return<HijackedSocket, DockerError, Scope.Scope> {
+  const answer = yield* Effect.retry(ask(client, request), sendAgain)
   if (!(answer instanceof Http.IncomingMessage)) return answer
   if ((answer.statusCode ?? 0) >= 400) return yield* yield* client.refused(request, answer)
   return yield* new DockerError({

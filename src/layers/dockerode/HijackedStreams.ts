@@ -129,7 +129,8 @@ export const connect = (options: {
       return
     }
     // What had been read before the reset is still in the socket's buffer.
-    for (let rest = socket.read(); rest instanceof Uint8Array; rest = socket.read()) receive(rest)
+    const read = (): unknown => socket.read()
+    for (let rest = read(); rest instanceof Uint8Array; rest = read()) receive(rest)
     if (!Deferred.isDoneUnsafe(ended)) finish()
   })
   if (socket.destroyed) broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))

@@ -1,0 +1,94 @@
+/**
+ * The operations on execs (Engine API, `/exec`).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ContainerId, ExecId } from "../../schema/Identifiers.ts"
+import type { Docker, TerminalSize } from "../../services/Docker.ts"
+import type { ApiNegotiation } from "./ApiNegotiation.ts"
+import * as Answers from "./EngineAnswers.ts"
+import { decodeWith, type EngineClient } from "./EngineClient.ts"
+import * as ExecStart from "./ExecStart.ts"
+
+const decodeCreated = decodeWith(Schema.fromJsonString(Answers.ExecCreated))
+const decodeExec = decodeWith(Schema.fromJsonString(Answers.ExecInspect))
+
+const execPath = (version: string, id: ExecId) => `/v${version}/exec/${encodeURIComponent(id)}`
+
+/**
+ * @internal
+ */
+export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
+  const createExec = Effect.fn("Docker.createExec")(function* (
+    id: ContainerId,
+    spec: Parameters<Docker["Service"]["createExec"]>[1]
+  ) {
+    const operation = "create exec"
+    const answer = yield* withVersion((version) =>
+      client.send({
+        operation,
+        method: "POST",
+        path: `/v${version}/containers/${encodeURIComponent(id)}/exec`,
+        body: {
+          AttachStdin: true,
+          AttachStdout: true,
+          AttachStderr: true,
+          Tty: spec.tty,
+          Cmd: spec.command,
+          Env: spec.env,
+          ...(spec.user === undefined ? {} : { User: spec.user }),
+          ...(spec.workingDirectory === undefined ? {} : { WorkingDir: spec.workingDirectory })
+        }
+      })
+    )
+    return (yield* decodeCreated(operation, answer)).Id
+  })
+
+  const resizeExec = Effect.fn("Docker.resizeExec")(function* (id: ExecId, size: TerminalSize) {
+    yield* withVersion((version) =>
+      client.send({
+        operation: "resize exec",
+        method: "POST",
+        path: `${execPath(version, id)}/resize`,
+        query: { h: size.rows, w: size.columns }
+      })
+    )
+  })
+
+  const inspectExec = Effect.fn("Docker.inspectExec")(function* (id: ExecId) {
+    const operation = "inspect exec"
+    const answer = yield* withVersion((version) =>
+      client.send({ operation, method: "GET", path: `${execPath(version, id)}/json` })
+    )
+    const exec = yield* decodeExec(operation, answer)
+    return {
+      running: exec.Running,
+      pid: exec.Pid ?? 0,
+      // The engine gives an exit code to a program that runs, too: 0 or null.
+      ...(exec.Running || typeof exec.ExitCode !== "number" ? {} : { exitCode: exec.ExitCode })
+    }
+  })
+
+  const startExec = Effect.fn("Docker.startExec")(function* (
+    id: ExecId,
+    options: Parameters<Docker["Service"]["startExec"]>[1]
+  ) {
+    return yield* withVersion((version) =>
+      ExecStart.start({
+        client,
+        version,
+        operation: "start exec",
+        id,
+        tty: options.tty,
+        size: options.size,
+        output: options.output,
+        inspect: inspectExec(id),
+        resize: (size) => resizeExec(id, size)
+      })
+    )
+  })
+
+  return { createExec, startExec, resizeExec, inspectExec }
+}

@@ -1,0 +1,80 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as ErrorClassification from "../../../src/layers/dockerode/ErrorClassification.ts"
+import * as PullProgress from "../../../src/layers/dockerode/PullProgress.ts"
+import documented from "../../fixtures/engine-answers/documented.json" with { type: "json" }
+import recorded from "../../fixtures/engine-answers/docker-20.10.json" with { type: "json" }
+
+const errno = (code: string) => Object.assign(new Error(`connect ${code}`), { code })
+
+describe("ErrorClassification", () => {
+  for (const { body, case: name, reason, status } of recorded.answers) {
+    it(`recorded: ${name} is ${reason}`, () => {
+      const found = ErrorClassification.fromStatus(status, body.message)
+      assert.strictEqual(found._tag, reason)
+      assert.strictEqual(found.message, body.message)
+    })
+  }
+
+  for (const start of [...recorded.starts, ...documented.starts]) {
+    it(`start: ${start.case} is ${start.reason}`, () => {
+      const found = ErrorClassification.fromStart(start.status, start.body.message)
+      assert.strictEqual(found._tag, start.reason)
+      const exitCode = "exitCode" in start ? start.exitCode : undefined
+      assert.strictEqual(found._tag === "ProgramNotStarted" ? found.exitCode : undefined, exitCode)
+    })
+  }
+
+  for (const pull of [...recorded.pulls, ...documented.pulls]) {
+    it.effect(`pull: ${pull.case} is ${pull.reason}`, () =>
+      Effect.gen(function* () {
+        const { body } = pull
+        const found =
+          "message" in body
+            ? ErrorClassification.fromPull("status" in pull ? pull.status : undefined, body.message)
+            : (yield* Effect.flip(PullProgress.fromLine("pull image", JSON.stringify(body)))).reason
+        assert.strictEqual(found._tag, pull.reason)
+      })
+    )
+  }
+
+  for (const { case: name, exitCode, text } of recorded.writtenToStandardOutput) {
+    it(`recorded: the engine writes that it did not start ${name}: ${exitCode}`, () => {
+      assert.isTrue(ErrorClassification.notStartedPrefixes.some((prefix) => text.startsWith(prefix)))
+      const reason = ErrorClassification.programNotStarted(text)
+      assert.strictEqual(reason.exitCode, exitCode)
+      assert.strictEqual(reason.message, text.trim())
+    })
+  }
+
+  it("401 and 403 are Unauthorized, 5xx are transient, an answer below 400 is none", () => {
+    assert.strictEqual(ErrorClassification.fromStatus(401, "no")._tag, "Unauthorized")
+    assert.strictEqual(ErrorClassification.fromStatus(403, "no")._tag, "Unauthorized")
+    assert.strictEqual(ErrorClassification.fromStatus(503, "busy")._tag, "ServerError")
+    assert.strictEqual(ErrorClassification.fromStatus(302, "elsewhere")._tag, "UnexpectedAnswer")
+  })
+
+  it("says in words what an errno means, and keeps the errno", () => {
+    const address = "unix:///var/run/docker.sock"
+    for (const [code, words] of [
+      ["EACCES", "permission denied at unix:///var/run/docker.sock; is the user in the docker group?"],
+      ["ENOENT", "there is no socket"],
+      ["ECONNREFUSED", "nobody listens"],
+      ["ENOTFOUND", "cannot be resolved"],
+      ["EHOSTUNREACH", "no route"],
+      ["ETIMEDOUT", "does not answer in time"],
+      ["ECONNRESET", "broke"],
+      ["EPIPE", "broke"]
+    ] as const) {
+      const reason = ErrorClassification.fromBrokenConnection(errno(code), address)
+      assert.strictEqual(reason._tag, "Unreachable")
+      assert.strictEqual(reason._tag === "Unreachable" ? reason.errno : "", code)
+      assert.include(reason.message, words)
+    }
+  })
+
+  it("whoever does not speak HTTP is not an engine", () => {
+    const reason = ErrorClassification.fromBrokenConnection(errno("HPE_INVALID_CONSTANT"), "tcp://engine:22")
+    assert.strictEqual(reason._tag, "UnexpectedAnswer")
+  })
+})
