@@ -5,7 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import { Command } from "effect/cli"
+import { CliError, Command } from "effect/cli"
 import { root } from "./cli/root.ts"
 
 const { version } = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.String }))(
@@ -18,7 +18,10 @@ NodeRuntime.runMain(Command.run(root, { version }).pipe(Effect.provide(NodeServi
   teardown: (exit, onExit) => {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
     const failure = Cause.squash(exit.cause)
-    process.stderr.write(`dockerrun: ${failure instanceof Error ? failure.message : String(failure)}\n`)
+    // What is wrong with the command line has been printed together with the help.
+    if (!CliError.isCliError(failure)) {
+      process.stderr.write(`dockerrun: ${failure instanceof Error ? failure.message : String(failure)}\n`)
+    }
     onExit(1)
   }
 })
