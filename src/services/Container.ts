@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -95,6 +96,11 @@ export const acquire = Effect.fn("Container.acquire")(function* (
           lastFailure = error
         })
       ),
+      // What has passed explains nothing that comes later.
+      Effect.tap(() => {
+        lastFailure = undefined
+        return Effect.void
+      }),
       Retry.whileTransient
     )
   const during =
@@ -187,9 +193,13 @@ const create = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* () {
       if (request === undefined) return
       const answer = yield* Fiber.await(request).pipe(Effect.timeoutOption(config.timeout))
-      if (Option.isNone(answer)) yield* Fiber.interrupt(request)
-      if (Option.isSome(answer) && Exit.isSuccess(answer.value)) yield* remove(answer.value.value)
-      if (isDoubtful || Option.isNone(answer)) {
+      const settled = Option.getOrUndefined(answer)
+      // The engine may still create it after all: nobody waits for that, but it must not stay.
+      if (settled === undefined) yield* Effect.forkDetach(Effect.flatMap(Fiber.join(request), remove))
+      else if (Exit.isSuccess(settled)) yield* remove(settled.value)
+      // The connection may have ended before anybody here saw the failure.
+      else isDoubtful ||= Option.exists(Cause.findErrorOption(settled.cause), (error) => error.isTransient)
+      if (isDoubtful || settled === undefined) {
         const ids = yield* made.pipe(Retry.whileTransient, Effect.timeoutOption(config.timeout), Effect.option)
         yield* Effect.forEach(
           Option.getOrElse(Option.flatten(ids), () => []),
@@ -219,6 +229,9 @@ const create = Effect.fnUntraced(function* (
   ).pipe(retry)
 })
 
+/** How many removals without an answer fit into `timeout`. */
+const removalAttempts = 3
+
 /**
  * Removes a container by force, with its anonymous volumes, within `timeout`. One that is gone already counts as
  * removed; one whose removal is under way is waited for. What cannot be removed is logged as an error.
@@ -243,7 +256,11 @@ export const remove = Effect.fn("Container.remove")(function* (
     ),
     Retry.whileTransient
   )
+  // A removal may be asked for any number of times, so an attempt without an answer does not use up all the time.
+  const attempt = Duration.times(config.timeout, 1 / removalAttempts)
   yield* gone.pipe(
+    Effect.timeoutOption(attempt),
+    Effect.repeat({ until: Option.isSome }),
     Effect.timeout(config.timeout),
     millis,
     Effect.matchEffect({

@@ -100,10 +100,13 @@ const make = Effect.gen(function* () {
           ...(error.cause === undefined ? {} : { cause: error.cause })
         })
       ),
-      Effect.onError(() => Scope.close(containerScope, Exit.void)),
-      Effect.onExit(() => SubscriptionRef.set(step, { _tag: "Done" })),
       Scope.provide(containerScope),
-      Deferred.into(container),
+      // First the client learns of it, then what there is of a container goes: that may take its time.
+      Effect.onExit((exit) =>
+        Effect.andThen(SubscriptionRef.set(step, { _tag: "Done" }), Deferred.done(container, exit))
+      ),
+      Effect.onError(() => Scope.close(containerScope, Exit.void)),
+      Effect.exit,
       Effect.forkScoped
     )
     yield* Effect.addFinalizer(() =>
