@@ -28,10 +28,12 @@ export const configText = (text: string) => YamlConfig.layerText({ text })
 /** The engine and the log, given a configuration. */
 export const engine = Layer.mergeAll(DockerodeDocker.layer, Logger.layer)
 
+/** Who gets in, given a configuration. */
+export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
+
 /** Everything that a server is made of, given a configuration. */
 const server = Ssh2Server.layer.pipe(
-  Layer.provide([DockerRun.layer, ConfigAuthenticator.layer, FileHostKeys.layer]),
-  Layer.provide(BcryptPasswordHasher.layer),
+  Layer.provide([DockerRun.layer, authenticator, FileHostKeys.layer]),
   Layer.provideMerge(engine),
   Layer.provideMerge(ConsoleLog.layer),
   Layer.provide(NodeServices.layer)

@@ -1,13 +1,10 @@
 /** `dockerrun check`: everything that is wrong with a configuration, at once. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"
 import * as App from "../App.ts"
-import * as BcryptPasswordHasher from "../layers/BcryptPasswordHasher.ts"
-import * as ConfigAuthenticator from "../layers/ConfigAuthenticator.ts"
 import * as Diagnosis from "../services/Diagnosis.ts"
 import { config } from "./flags.ts"
 
@@ -21,14 +18,12 @@ class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>("doc
   }
 }
 
-const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
-
 export const check = Command.make(
   "check",
   { config },
   Effect.fn(function* ({ config: path }) {
     const source = Option.getOrElse(path, () => "the configuration without a file")
-    const findings = yield* Diagnosis.authentication(authenticator).pipe(
+    const findings = yield* Diagnosis.authentication(App.authenticator).pipe(
       Effect.provide(App.configFile(path)),
       Effect.catch((error) =>
         Effect.andThen(

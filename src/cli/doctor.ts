@@ -2,14 +2,11 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"
 import * as App from "../App.ts"
-import * as BcryptPasswordHasher from "../layers/BcryptPasswordHasher.ts"
-import * as ConfigAuthenticator from "../layers/ConfigAuthenticator.ts"
 import * as DockerodeDocker from "../layers/DockerodeDocker.ts"
 import * as FileHostKeys from "../layers/FileHostKeys.ts"
 import * as Ssh2Server from "../layers/Ssh2Server.ts"
@@ -31,8 +28,6 @@ class Unhealthy extends Schema.TaggedError<Unhealthy>("dockerrun/Unhealthy")("Un
 
 /** What `dockerrun try` serves with, as far as it matters here; without a file nothing says which shell to run. */
 const withoutFile = JSON.stringify({ dockerrun: { config: { shellCommand: ["/bin/sh"] } } })
-
-const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
 
 /** The names of the keys that a server makes for itself in `ssh.hostkeyDirectory`. */
 const keptKeys = ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"]
@@ -68,7 +63,7 @@ const examine = Effect.fnUntraced(
       [
         engine,
         hostKeys,
-        Option.isSome(path) ? Diagnosis.authentication(authenticator) : Effect.succeed([Diagnosis.passwordOfTheRun]),
+        Option.isSome(path) ? Diagnosis.authentication(App.authenticator) : Effect.succeed([Diagnosis.passwordOfTheRun]),
         Diagnosis.programs
       ],
       { concurrency: "unbounded" }
