@@ -123,6 +123,11 @@ export interface ExecSpec {
   /** `NAME=value`, added to the container's own. */
   readonly env: ReadonlyArray<string>
   readonly tty: boolean
+  /**
+   * The terminal's size at the start, for programs that ask for it at once. Engines before API 1.42 know it only by a
+   * resize, which may come later than that; where the program is a shell, the size is then set inside the container.
+   */
+  readonly size?: TerminalSize
   readonly user?: string
   readonly workingDirectory?: string
 }

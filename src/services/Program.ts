@@ -97,7 +97,8 @@ export const start = Effect.fn("Program.start")(function* (
       .createExec(container, {
         command: spec.command,
         env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
-        tty
+        tty,
+        ...(tty ? { size: terminal } : {})
       })
       .pipe(Retry.whileTransient)
     const streams = yield* docker.startExec(exec, { tty, output, ...(tty ? { size: terminal } : {}) })

@@ -8,12 +8,22 @@ import * as Schema from "effect/Schema"
 import type { ContainerId, ExecId } from "../../schema/Identifiers.ts"
 import type { Docker, TerminalSize } from "../../services/Docker.ts"
 import type { ApiNegotiation } from "./ApiNegotiation.ts"
+import * as ApiVersion from "./ApiVersion.ts"
 import * as Answers from "./EngineAnswers.ts"
 import { decodeWith, type EngineClient } from "./EngineClient.ts"
 import * as ExecStart from "./ExecStart.ts"
+import * as SizedShell from "./SizedShell.ts"
 
 const decodeCreated = decodeWith(Schema.fromJsonString(Answers.ExecCreated))
 const decodeExec = decodeWith(Schema.fromJsonString(Answers.ExecInspect))
+
+/** The program and the size of its terminal, as this version of the API can say it. */
+const terminal = (version: string, { command, size, tty }: Parameters<Docker["Service"]["createExec"]>[1]) => {
+  if (!tty || size === undefined) return { Cmd: command }
+  return ApiVersion.isAtLeast(version, ExecStart.sizeAtStart)
+    ? { Cmd: command, ConsoleSize: [size.rows, size.columns] }
+    : { Cmd: SizedShell.command(command, size) }
+}
 
 const execPath = (version: string, id: ExecId) => `/v${version}/exec/${encodeURIComponent(id)}`
 
@@ -36,7 +46,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
           AttachStdout: true,
           AttachStderr: true,
           Tty: spec.tty,
-          Cmd: spec.command,
+          ...terminal(version, spec),
           Env: spec.env,
           ...(spec.user === undefined ? {} : { User: spec.user }),
           ...(spec.workingDirectory === undefined ? {} : { WorkingDir: spec.workingDirectory })

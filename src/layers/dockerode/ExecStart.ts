@@ -18,8 +18,12 @@ import * as HijackedSocket from "./HijackedSocket.ts"
 import * as HijackedStreams from "./HijackedStreams.ts"
 import * as StartRefusal from "./StartRefusal.ts"
 
-/** The first version whose start takes the size of the terminal. */
-const sizeAtStart = "1.42"
+/**
+ * The first version that takes the size of the terminal when an exec is created and started.
+ *
+ * @internal
+ */
+export const sizeAtStart = "1.42"
 
 /** An engine refuses to resize a program that it is still starting, so it is asked again, for about two seconds. */
 const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ duration: "2 seconds" }))
