@@ -180,11 +180,16 @@ export class ContainerNotStarted extends Schema.TaggedError<ContainerNotStarted>
  */
 export class ContainerTimedOut extends Schema.TaggedError<ContainerTimedOut>("dockerrun/ContainerTimedOut")(
   "ContainerTimedOut",
-  { step: Schema.Literals(["pull", "create", "start"]), seconds: Schema.Finite }
+  { step: Schema.Literals(["inspect", "pull", "create", "start"]), seconds: Schema.Finite }
 ) {
   readonly code = "DOCKERRUN_TIMEOUT"
   override get message(): string {
-    const doing = { pull: "pulling the image", create: "creating the container", start: "starting the container" }
+    const doing = {
+      inspect: "asking the engine for the image",
+      pull: "pulling the image",
+      create: "creating the container",
+      start: "starting the container"
+    }
     return `${doing[this.step]} took longer than ${this.seconds} s`
   }
 }

@@ -84,7 +84,7 @@ export const acquire = Effect.fn("Container.acquire")(function* (
   const logger = yield* Logger
   const { config } = yield* DockerRunConfig
   const image = config.container.Image
-  let step: "pull" | "create" | "start" = "pull"
+  let step: "inspect" | "pull" | "create" | "start" = "inspect"
   let lastFailure: DockerError | undefined
 
   const fail = (reason: ContainerErrorReason, cause?: unknown) =>
@@ -113,11 +113,12 @@ export const acquire = Effect.fn("Container.acquire")(function* (
       Effect.mapError((cause) => fail(new ImageReferenceInvalid({ image }), cause))
     )
     const present =
-      config.imagePullPolicy === "Always" ? false : yield* ImagePull.isPresent(image).pipe(retry, during("pull"))
+      config.imagePullPolicy === "Always" ? false : yield* ImagePull.isPresent(image).pipe(retry, during("inspect"))
     if (!ImagePull.isPullNeeded(config.imagePullPolicy, reference, present)) {
       if (present) return
       return yield* fail(new ImageMissing({ image }))
     }
+    step = "pull"
     yield* logger.log({ level: "debug", code: "IMAGE_PULLING", message: `pulling ${image}` })
     const [pullMs] = yield* ImagePull.pull(image, Option.fromNullishOr(config.platform), (summary) =>
       onStep({ _tag: "Pulling", image, summary })

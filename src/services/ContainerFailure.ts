@@ -20,18 +20,22 @@ import type { DockerError } from "../schema/DockerError.ts"
 import type { DockerRunConfig } from "./DockerRunConfig.ts"
 
 /**
- * Tells, for a failure of the engine in one of the three steps, why there is no container.
+ * Tells, for a failure of the engine in one of the steps, why there is no container.
  *
  * @since 0.1.0
  * @category classification
  */
 export const reason = (
-  step: "pull" | "create" | "start",
+  step: "inspect" | "pull" | "create" | "start",
   error: DockerError,
   config: DockerRunConfig["Service"]["config"]
 ): ContainerErrorReason => {
   if (error.reason._tag === "Unreachable") return new EngineUnreachable()
   switch (step) {
+    case "inspect":
+      return error.reason._tag === "BadRequest"
+        ? new ImageReferenceInvalid({ image: config.container.Image })
+        : new EngineFailed()
     case "pull":
       return duringPull(error, config.container.Image)
     case "create":

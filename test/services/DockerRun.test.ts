@@ -255,7 +255,7 @@ describe("failures that do not pass", () => {
 
 describe("the deadline", () => {
   const hanging = [
-    ["inspectImage", "pull"],
+    ["inspectImage", "inspect"],
     ["pullImage", "pull"],
     ["createContainer", "create"],
     ["startContainer", "start"]
