@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
 import {
@@ -92,34 +92,6 @@ export const start = Effect.fn("Program.start")(function* (
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
   const failWith = (error: DockerError) => fail(reasonOf(error, spec.command[0]), error)
 
-  const launch = Effect.gen(function* () {
-    const exec = yield* docker
-      .createExec(container, {
-        command: spec.command,
-        env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
-        tty,
-        ...(tty ? { size: terminal } : {})
-      })
-      .pipe(Retry.whileTransient)
-    const streams = yield* docker.startExec(exec, { tty, output, ...(tty ? { size: terminal } : {}) })
-    return [exec, streams] as const
-  })
-  const [exec, streams] = yield* launch.pipe(
-    Effect.mapError(failWith),
-    Effect.timeoutOrElse({
-      duration: timeout,
-      orElse: () => Effect.fail(fail(new ProgramTimedOut({ seconds: Duration.toSeconds(timeout) })))
-    })
-  )
-
-  const ended = yield* Deferred.make<number, ProgramError>()
-  yield* streams.ended.pipe(
-    Effect.andThen(exitStatus(exec)),
-    Effect.mapError(failWith),
-    Deferred.into(ended),
-    Effect.forkScoped
-  )
-
   const deliver = (name: Signal.Name, target: "group" | "all") =>
     deliverSignal(container, Signal.delivery(name, programId, target)).pipe(
       Effect.mapError((cause) => fail(new SignalNotDelivered({ name }), cause)),
@@ -132,8 +104,13 @@ export const start = Effect.fn("Program.start")(function* (
       Effect.provideService(DockerRunConfig, runConfig)
     )
 
+  const ended = yield* Deferred.make<number, ProgramError>()
+  // The streams stay open until the program was told to hang up: they tell when it has ended.
+  const streamScope = yield* Scope.fork(yield* Effect.scope)
+  let mayRun = false
+  // Registered before the start: a start that is cut off may still have started the program.
   yield* Effect.addFinalizer(() =>
-    isContainerLeaving() || Deferred.isDoneUnsafe(ended)
+    !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended)
       ? Effect.void
       : Effect.gen(function* () {
           yield* deliver("HUP", "all")
@@ -149,6 +126,34 @@ export const start = Effect.fn("Program.start")(function* (
             })
           )
         )
+  )
+
+  const launch = Effect.gen(function* () {
+    const exec = yield* docker
+      .createExec(container, {
+        command: spec.command,
+        env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
+        tty,
+        ...(tty ? { size: terminal } : {})
+      })
+      .pipe(Retry.whileTransient)
+    mayRun = true
+    const streams = yield* docker.startExec(exec, { tty, output, ...(tty ? { size: terminal } : {}) })
+    return [exec, streams] as const
+  })
+  const [exec, streams] = yield* launch.pipe(
+    Scope.provide(streamScope),
+    Effect.mapError(failWith),
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => Effect.fail(fail(new ProgramTimedOut({ seconds: Duration.toSeconds(timeout) })))
+    })
+  )
+  yield* streams.ended.pipe(
+    Effect.andThen(exitStatus(exec)),
+    Effect.mapError(failWith),
+    Deferred.into(ended),
+    Effect.forkIn(streamScope)
   )
 
   return {
