@@ -53,6 +53,9 @@ export const serve = Effect.fnUntraced(function* ({
   const dockerRun = yield* DockerRun
   const startTime = yield* Clock.currentTimeMillis
   const closed = yield* Deferred.make<void>()
+  // Closed, or as good as that: ssh2 reports an error for what it cannot go on with, a client that answers no keepalive
+  // included, and then waits for the other side to close, which a client that is not there any more never does.
+  const over = yield* Deferred.make<void>()
   const authenticated = yield* Deferred.make<void>()
   const backend = yield* Deferred.make<Connection>()
   const fork = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
@@ -65,10 +68,12 @@ export const serve = Effect.fnUntraced(function* ({
   let channels = 0
 
   client.on("error", (cause) => {
+    Deferred.doneUnsafe(over, Effect.void)
     fork(logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message }))
   })
   client.on("close", () => {
     Deferred.doneUnsafe(closed, Effect.void)
+    Deferred.doneUnsafe(over, Effect.void)
   })
   client.on("authentication", (context) => {
     fork(authenticate(context))
@@ -109,7 +114,7 @@ export const serve = Effect.fnUntraced(function* ({
 
   const isIn = yield* Effect.raceFirst(
     Effect.as(Deferred.await(authenticated), true),
-    Effect.as(Effect.raceFirst(Deferred.await(closed), shutdown), false)
+    Effect.as(Effect.raceFirst(Deferred.await(over), shutdown), false)
   ).pipe(Effect.timeoutOrElse({ duration: loginGraceTime, orElse: () => Effect.succeed(false) }))
   if (!isIn || identity === undefined) {
     return yield* logger.log({
@@ -134,7 +139,7 @@ export const serve = Effect.fnUntraced(function* ({
     Effect.flatMap((exit) => (Exit.isSuccess(exit) ? Effect.never : Effect.sleep(failureGraceTime)))
   )
   yield* Effect.raceAllFirst([
-    Deferred.await(closed),
+    Deferred.await(over),
     failed,
     Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
   ])
