@@ -2,7 +2,9 @@
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { hash } from "bcrypt"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { waitFor, within } from "./Deadline.ts"
 import { engine, engineSockets } from "./Engine.ts"
@@ -24,7 +26,9 @@ interface User {
 type Section = Readonly<Record<string, unknown>>
 
 export interface ServerOptions {
-  /** `alice`, with a key made for her, unless told; see {@link TestServer.target}. */
+  /** The name of the user whose key {@link TestServer.target} has; `alice` unless told. Test files use a name each. */
+  readonly user?: string
+  /** That user alone, with a key made for the server, unless told. */
   readonly users?: Readonly<Record<string, User>>
   /** dockerrun-test/tiny:1 unless told. */
   readonly image?: string
@@ -51,8 +55,10 @@ type LogEvent = Readonly<Record<string, unknown>>
 export interface TestServer {
   readonly pid: number
   readonly port: number
-  /** Logs in as alice with her key. */
+  /** Logs in as {@link ServerOptions.user} with a key made for this server. */
   readonly target: SshTarget
+  /** The public half of that key, as it stands in the configuration. */
+  readonly publicKey: string
   /** Events so far, oldest first. */
   readonly events: ReadonlyArray<LogEvent>
   /** Everything that was written to stdout and stderr, in the order of arrival. */
@@ -169,8 +175,9 @@ const endServer = (program: RunningProgram, log: () => string): Effect.Effect<vo
 export const startServer = (options: ServerOptions = {}): Effect.Effect<TestServer, HarnessError, Scope.Scope> =>
   Effect.gen(function* () {
     const directory = yield* temporaryDirectory
-    const alice = yield* generateKey("ed25519", { comment: "alice" })
-    const users = options.users ?? { alice: { authorizedKeys: [alice.publicKey] } }
+    const user = options.user ?? "alice"
+    const key = yield* generateKey("ed25519", { comment: user })
+    const users = options.users ?? { [user]: { authorizedKeys: [key.publicKey] } }
     const config = yield* serverConfig({ ...options, users, directory })
     const file = join(directory, "dockerrun.yaml")
     yield* Effect.tryPromise({ try: () => writeFile(file, config), catch: harnessError("writing the configuration") })
@@ -202,7 +209,8 @@ export const startServer = (options: ServerOptions = {}): Effect.Effect<TestServ
     return {
       pid: program.pid,
       port,
-      target: { port, user: "alice", identityFile: alice.privateFile },
+      target: { port, user, identityFile: key.privateFile },
+      publicKey: key.publicKey,
       events: log.events,
       text: log.text,
       waitForEvent,
@@ -216,3 +224,8 @@ export const startServer = (options: ServerOptions = {}): Effect.Effect<TestServ
       engineSockets: Effect.suspend(() => engineSockets(program.pid))
     }
   })
+
+/** One server for a group of tests. */
+export class SharedServer extends Context.Service<SharedServer, TestServer>()("test/SharedServer") {
+  static readonly start = (options: ServerOptions) => Layer.effect(SharedServer, startServer(options))
+}
