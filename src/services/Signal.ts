@@ -61,12 +61,13 @@ export const nobodyThere = 3
  * An exec's first process has no parent inside the container (parent 0) and leads a session and a process group.
  * /proc/PID/stat is read with the command's name cut off, because that may hold blanks and parentheses.
  * Only builtins of the shell are used, so that this works on images that have nothing else: `read` skips the NULs
- * between the variables.
+ * between the variables. So the next variable's name follows the marker's value at once: no digit may, lest program 1 be
+ * taken for program 10. BusyBox's `kill` takes `--` behind `-s` for a process, and complains when all is done.
  */
 const find = `found=${nobodyThere}
 marked() {
   while IFS= read -r line || [ -n "$line" ]; do
-    case $line in *"${marker}=$1"*) return 0 ;; esac
+    case $line in *"${marker}=$1" | *"${marker}=$1"[!0-9]*) return 0 ;; esac
   done <"$2/environ"
   return 1
 }
@@ -80,12 +81,12 @@ for dir in /proc/[0-9]*; do
 `
 
 const toGroup = `${find}  [ "$4" = 0 ] || continue
-  kill -s "$2" -- "-$5" 2>/dev/null || kill -s "$2" "$pid" 2>/dev/null || continue
+  kill "-$2" "-$5" 2>/dev/null || kill "-$2" "$pid" 2>/dev/null || continue
   found=0
 done
 exit $found`
 
-const toAll = `${find}  kill -s "$2" "$pid" 2>/dev/null || continue
+const toAll = `${find}  kill "-$2" "$pid" 2>/dev/null || continue
   found=0
 done
 exit $found`
