@@ -16,6 +16,7 @@ import { type ConfigFile, decodeConfigFile } from "../schema/ConfigFile.ts"
 import type { HostKeySource } from "../schema/SshConfig.ts"
 import { AuthConfig } from "../services/AuthConfig.ts"
 import { DockerRunConfig } from "../services/DockerRunConfig.ts"
+import { LifecycleConfig } from "../services/LifecycleConfig.ts"
 import { LogConfig } from "../services/LogConfig.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { parse } from "./yaml/YamlDocument.ts"
@@ -118,7 +119,8 @@ const sections = (file: ConfigFile): Context.Context<Sections> =>
   Context.make(SshConfig, file.ssh).pipe(
     Context.add(AuthConfig, file.auth),
     Context.add(DockerRunConfig, file.dockerrun),
-    Context.add(LogConfig, file.log)
+    Context.add(LogConfig, file.log),
+    Context.add(LifecycleConfig, file.lifecycle)
   )
 
 const resolvePaths = (file: ConfigFile, resolve: (relative: string) => string): ConfigFile => ({

@@ -45,6 +45,7 @@ export const variables: ReadonlyArray<Variable> = [
   variable("DOCKERRUN_SSH_BANNER", "ssh.banner"),
   variable("DOCKERRUN_SSH_SHUTDOWNGRACEPERIOD", "ssh.shutdownGracePeriod", "duration"),
   variable("DOCKERRUN_AUTH_AUTHORIZEDKEYSFILE", "auth.authorizedKeysFile"),
+  variable("DOCKERRUN_LIFECYCLE_DEADMANSSWITCH", "lifecycle.deadMansSwitch", "boolean"),
   variable("DOCKERRUN_LOG_LEVEL", "log.level"),
   variable("DOCKERRUN_LOG_FORMAT", "log.format"),
   variable("DOCKERRUN_HOST", "dockerrun.host"),

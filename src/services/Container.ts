@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import {
   ContainerError,
   type ContainerErrorReason,
@@ -22,10 +22,13 @@ import {
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ConnectionId, ContainerId } from "../schema/Identifiers.ts"
 import { ImageReferenceFromString } from "../schema/ImageReference.ts"
+import * as ByteSink from "./ByteSink.ts"
 import * as ContainerFailure from "./ContainerFailure.ts"
+import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import * as ImagePull from "./ImagePull.ts"
+import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
 
@@ -126,7 +129,7 @@ export const acquire = Effect.fn("Container.acquire")(function* (
     yield* logger.log({ level: "info", code: "IMAGE_PULLED", message: `pulled ${image}`, fields: { image, pullMs } })
   })
 
-  const spec: ContainerSpec = {
+  const plain: ContainerSpec = {
     ...(config.containername === "" ? {} : { name: config.containername }),
     ...(config.platform === undefined ? {} : { platform: config.platform }),
     config: {
@@ -137,15 +140,23 @@ export const acquire = Effect.fn("Container.acquire")(function* (
     host: config.host,
     network: config.network
   }
+  const armed = (yield* LifecycleConfig).deadMansSwitch ? DeadMansSwitch.arm(plain, config) : undefined
 
   const run = Effect.gen(function* () {
     yield* ensureImage
     step = "create"
     yield* onStep({ _tag: "Creating" })
-    const [createMs, id] = yield* create(client, spec, retry).pipe(during("create"), millis)
+    // Closes after the container was removed: a removal by the switch would only get in the way of ours.
+    const holdScope = yield* Scope.fork(yield* Effect.scope)
+    const [createMs, id] = yield* create(client, armed ?? plain, retry).pipe(during("create"), millis)
     yield* Effect.annotateLogsScoped({ containerId: id })
     step = "start"
     yield* onStep({ _tag: "Starting" })
+    if (armed !== undefined) {
+      yield* docker
+        .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
+        .pipe(Scope.provide(holdScope), retry, during("start"))
+    }
     const [startMs] = yield* docker.startContainer(id).pipe(retry, during("start"), millis)
     yield* logger.log({
       level: "info",

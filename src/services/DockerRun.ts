@@ -17,6 +17,7 @@ import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
 import * as Container from "./Container.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Program from "./Program.ts"
 import * as Session from "./Session.ts"
@@ -75,7 +76,9 @@ const make = Effect.gen(function* () {
     Docker,
     DockerRunConfig,
     Logger
-  )(yield* Effect.context<Docker | DockerRunConfig | Logger>())
+  )(yield* Effect.context<Docker | DockerRunConfig | Logger>()).pipe(
+    Context.add(LifecycleConfig, yield* LifecycleConfig)
+  )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
 
