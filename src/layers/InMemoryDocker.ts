@@ -24,7 +24,8 @@ import * as Execs from "./inmemory/Execs.ts"
 import * as FaultPlan from "./inmemory/FaultPlan.ts"
 import * as Images from "./inmemory/Images.ts"
 import type { RegistryImage, SimulatedImage } from "./inmemory/SimulatedImage.ts"
-import { signalNumbers } from "./inmemory/SimulatedProgram.ts"
+import { signalNumbers, type SimulatedProgram } from "./inmemory/SimulatedProgram.ts"
+import * as StandardPrograms from "./inmemory/StandardPrograms.ts"
 
 export type { RegistryImage, SimulatedImage } from "./inmemory/SimulatedImage.ts"
 export type {
@@ -33,6 +34,14 @@ export type {
   SimulatedProgram,
   SimulatedTerminal
 } from "./inmemory/SimulatedProgram.ts"
+
+/**
+ * The small programs that an image with a shell has anyway, by name: `cat`, `echo`, `sleep`, … For images without one.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const standardPrograms: Readonly<Record<string, SimulatedProgram>> = StandardPrograms.programs
 
 /**
  * What the engine holds, and how it behaves.
@@ -80,10 +89,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const containers = yield* Containers.make(images, scope)
   const streams = new Set<{ readonly break: (error: DockerError) => void }>()
 
-  const openStream = (output: ProgramOutput, breakPoint: Calls.BreakPoint | undefined) =>
+  const openStream = (output: ProgramOutput, breakPoint: Calls.BreakPoint | undefined, onClosed: () => void) =>
     Effect.acquireRelease(
       Effect.sync(() => {
-        const client = ClientStream.make({ output, breakAfter: breakPoint, onClosed: () => streams.delete(client) })
+        const client = ClientStream.make({
+          output,
+          breakAfter: breakPoint,
+          onClosed: () => {
+            streams.delete(client)
+            onClosed()
+          }
+        })
         streams.add(client)
         return client
       }),
@@ -113,13 +129,19 @@ const make = Effect.fnUntraced(function* (options: Options) {
   ) {
     const container = yield* containers.find(id)
     const { config } = container.spec
-    const client = yield* openStream(output, breakPoint)
+    const closesInput = config.StdinOnce === true && !container.tty
+    const endInput = () => {
+      // Only with StdinOnce does the engine pass the end of the input on, or take a client that has gone for it.
+      if (!closesInput) return
+      if (container.main === undefined) container.isEarlyInputEnded = true
+      else container.main.stdin.end()
+    }
+    const client = yield* openStream(output, breakPoint, endInput)
     yield* Effect.acquireRelease(
       Effect.sync(() => container.attached.add(client)),
       () => Effect.sync(() => container.attached.delete(client))
     )
     containers.publish(container, "attach")
-    const closesInput = config.StdinOnce === true && !container.tty
     let drain = () => {}
     const streams: ProgramStreams = {
       stdin: {
@@ -132,12 +154,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
           if (container.status === "created") container.early.push(chunk)
           return true
         },
-        end: () => {
-          // Only with StdinOnce does the engine pass the end of the input on.
-          if (!closesInput) return
-          if (container.main === undefined) container.isEarlyInputEnded = true
-          else container.main.stdin.end()
-        },
+        end: endInput,
         onDrain: (callback) => {
           drain = callback
           container.main?.stdin.onDrain(callback)

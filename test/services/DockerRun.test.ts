@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type { ContainerError } from "../../src/schema/ContainerError.ts"
 import { BadRequest, Conflict, NotFound, ServerError, Unauthorized, Unreachable } from "../../src/schema/DockerError.ts"
-import { type Fault, InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
+import { type Fault, type FaultEffect, InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
 import { backend, client, image, inTime, open, RecordedLog } from "../support/Backend.ts"
 
 const engineError = new ServerError({ status: 500, message: "internal error" })
@@ -326,45 +326,54 @@ describe("the deadline", () => {
 
 describe("a client that leaves while its container is being made", () => {
   const policies = ["Always", "IfNotPresent"] as const
-  const moments = policies.flatMap((policy) =>
-    Array.from({ length: policy === "Always" ? 3 : 4 }, (_, index) => index + 1).flatMap((nth) =>
-      ([false, true] as const).flatMap((performed) =>
-        (
-          [
-            { _tag: "Hang", performed },
-            { _tag: "Delay", duration: "40 seconds", performed }
-          ] as const
-        ).map((effect) => ({ policy, nth, effect }))
+  const effects: ReadonlyArray<FaultEffect> = [
+    { _tag: "Hang" },
+    { _tag: "Hang", performed: true },
+    { _tag: "Delay", duration: "40 seconds" },
+    { _tag: "Delay", duration: "40 seconds", performed: true }
+  ]
+  const engine = { images: {}, registry: { [image]: {} } }
+
+  const acquisition = Effect.gen(function* () {
+    const { close, connection } = yield* open()
+    yield* connection.container
+    const calls = yield* callCount(undefined)
+    yield* close
+    return calls
+  })
+
+  const leaveAt = Effect.fnUntraced(function* (nth: number) {
+    const { awaitCalls, containers } = yield* InMemoryEngine
+    const { close, connection } = yield* open()
+    const waiting = yield* Effect.forkChild(Effect.exit(connection.container), { startImmediately: true })
+    yield* awaitCalls(nth)
+    yield* inTime(close, 300)
+    // Whatever the engine had still to do, it has done by now.
+    yield* TestClock.adjust("10 minutes")
+    const exit = yield* Fiber.join(waiting)
+    return {
+      left: (yield* containers).length,
+      isInterrupted: Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    }
+  })
+
+  for (const policy of policies) {
+    for (const effect of effects) {
+      const way = "performed" in effect ? "answer" : "request"
+      it.effect(`with ${policy}, at any call, ${effect._tag} of the ${way}: no container survives`, () =>
+        Effect.gen(function* () {
+          const calls = yield* Effect.provide(acquisition, backend(engine, { imagePullPolicy: policy }))
+          assert.isAtLeast(calls, 3)
+          for (let nth = 1; nth <= calls; nth += 1) {
+            const outcome = yield* Effect.provide(
+              leaveAt(nth),
+              backend({ ...engine, faults: [{ nth, effect }] }, { imagePullPolicy: policy })
+            )
+            assert.deepStrictEqual(outcome, { left: 0, isInterrupted: true }, `call ${nth} of ${calls}`)
+          }
+        })
       )
-    )
-  )
-  for (const { effect, nth, policy } of moments) {
-    const way = effect.performed ? "answer" : "request"
-    it.effect(`${policy}, call ${nth}, ${effect._tag} of the ${way}: no container survives`, () =>
-      Effect.gen(function* () {
-        const engine = yield* InMemoryEngine
-        const { close, connection } = yield* open()
-        const waiting = yield* Effect.forkChild(Effect.exit(connection.container), { startImmediately: true })
-        yield* engine.awaitCalls(nth)
-        yield* inTime(close, 300)
-        // Whatever the engine had still to do, it has done by now.
-        yield* TestClock.adjust("10 minutes")
-        assert.strictEqual(yield* containerCount, 0)
-        const exit = yield* Fiber.join(waiting)
-        assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-      }).pipe(
-        Effect.provide(
-          backend(
-            {
-              images: {},
-              registry: { [image]: {} },
-              faults: [{ nth, effect }]
-            },
-            { imagePullPolicy: policy }
-          )
-        )
-      )
-    )
+    }
   }
 
   it.effect("even when the engine needs longer for the creation than anybody waits", () =>

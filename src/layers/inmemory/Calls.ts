@@ -120,7 +120,12 @@ export const make = (plan: FaultPlan, scope: Scope.Scope): Calls => {
   const begin = (operation: Operation, parameters: ReadonlyArray<unknown>, now: number): Entry => {
     const entry: Entry = { operation, arguments: parameters, startedAt: now, outcome: "pending" }
     entries.push(entry)
-    waiting = waiting.filter(({ done, isThere }) => !isThere() || !Deferred.doneUnsafe(done, Effect.void))
+    if (waiting.length > 0) {
+      const met = waiting.filter(({ isThere }) => isThere())
+      // First: whoever is told may wait for the next call at once.
+      waiting = waiting.filter((one) => !met.includes(one))
+      for (const { done } of met) Deferred.doneUnsafe(done, Effect.void)
+    }
     return entry
   }
   const close = (entry: Entry, exit: Exit.Exit<unknown, DockerError>) => {

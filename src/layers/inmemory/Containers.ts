@@ -256,10 +256,7 @@ export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Sc
       scope
     })
     container.processes.add(process)
-    yield* process.exit.pipe(
-      Effect.andThen(Effect.sync(() => container.processes.delete(process))),
-      Effect.forkIn(scope, { startImmediately: true })
-    )
+    process.onExit(() => container.processes.delete(process))
     return process
   })
 
@@ -310,10 +307,7 @@ export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Sc
     // Without OpenStdin the input is at its end from the beginning.
     if (container.isEarlyInputEnded || container.spec.config.OpenStdin !== true) main.stdin.end()
     publish(container, "start")
-    yield* main.exit.pipe(
-      Effect.tap((status) => Effect.sync(() => ended(container, status))),
-      Effect.forkIn(scope, { startImmediately: true })
-    )
+    main.onExit((status) => ended(container, status))
   })
 
   const remove: Containers["remove"] = Effect.fnUntraced(function* (container) {

@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { Conflict, type DockerErrorReason, NotFound, ProgramNotStarted } from "../../schema/DockerError.ts"
 import { ExecId } from "../../schema/Identifiers.ts"
@@ -29,7 +30,8 @@ interface Exec {
 /** Opens the way to a client; it closes with the caller's Scope. */
 type OpenStream = (
   output: ProgramOutput,
-  breakPoint: BreakPoint | undefined
+  breakPoint: BreakPoint | undefined,
+  onClosed: () => void
 ) => Effect.Effect<ClientStream, never, Scope.Scope>
 
 /**
@@ -122,7 +124,8 @@ export const make = (options: {
         // An engine may open the stream before it knows: the caller learns it in one place.
         return { stdin: discard, ended: Effect.fail(failure("startExec", program)) }
       }
-      const client = yield* options.openStream(output, breakPoint)
+      // The engine takes a client that has gone for the end of the input.
+      const client = yield* options.openStream(output, breakPoint, () => exec.process?.stdin.end())
       exec.size = spec.tty ? (size ?? { columns: 80, rows: 24 }) : undefined
       const process = yield* containers.run(container, {
         arguments: spec.command,
@@ -136,12 +139,10 @@ export const make = (options: {
       })
       exec.process = process
       exec.state = "running"
-      yield* process.exit.pipe(
-        Effect.flatMap((status) => finish(exec, client, status)),
-        Effect.forkIn(options.scope, { startImmediately: true })
-      )
-      // The engine takes a client that has gone for the end of the input.
-      yield* Effect.addFinalizer(() => Effect.sync(process.stdin.end))
+      const context = yield* Effect.context()
+      process.onExit((status) => {
+        Fiber.runIn(Effect.runForkWith(context)(finish(exec, client, status)), options.scope)
+      })
       // A connection that is gone takes nothing.
       const stdin: ProgramStreams["stdin"] = {
         ...process.stdin,

@@ -167,7 +167,9 @@ export const make = (options: ImagesOptions): Images => {
       const name = canonical(reference) ?? reference
       let isStored = false
       const isNewer = local.get(name) !== image
-      const layers = Stream.fromIterable(layersOf(image)).pipe(
+      // An image that is there under any name is recognized before its layers are looked at.
+      const missing = [...local.values()].includes(image) ? [] : layersOf(image)
+      const layers = Stream.fromIterable(missing).pipe(
         Stream.flatMap((layer) =>
           layersHere.has(layer.id)
             ? Stream.make<[PullProgress]>({ status: "Already exists", layer: layer.id })

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -30,9 +30,8 @@ export interface Process {
   readonly stdin: ByteSink
   readonly signal: (name: Signal.Name) => void
   readonly resize: (size: TerminalSize) => void
-  readonly isRunning: () => boolean
-  /** The exit status. */
-  readonly exit: Effect.Effect<number>
+  /** Calls back with the exit status, at once when it has ended already. */
+  readonly onExit: (listener: (status: number) => void) => void
 }
 
 /**
@@ -65,16 +64,18 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
   const { size } = options
   const input = yield* makePipe()
   const sizes = yield* PubSub.unbounded<TerminalSize>()
-  const exit = Deferred.makeUnsafe<number>()
+  const listeners: Array<(status: number) => void> = []
+  let exitStatus: number | undefined
   const traps = new Map<Signal.Name, Effect.Effect<number | void>>()
   let currentSize = size
   let endedWith: number | undefined
   let drain = () => {}
+  let fiber: Fiber.Fiber<number> | undefined
 
-  const isRunning = () => !Deferred.isDoneUnsafe(exit)
+  const isRunning = () => exitStatus === undefined
   const end = (status: number) => {
     endedWith ??= status
-    fiber.interruptUnsafe()
+    fiber?.interruptUnsafe()
   }
   const signal = (name: Signal.Name): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -134,15 +135,20 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
         })
   }
 
-  const fiber = yield* Effect.suspend(() => options.program(process)).pipe(
+  // Its first steps are made at once, so that what it traps is trapped when the start has succeeded.
+  const started = yield* Effect.suspend(() => options.program(process)).pipe(
     Effect.tapDefect((defect) => Effect.logError("a simulated program died", defect)),
-    Effect.forkIn(options.scope)
+    Effect.forkIn(options.scope, { startImmediately: true })
   )
+  fiber = started
+  // It may have ended itself by then.
+  if (endedWith !== undefined) started.interruptUnsafe()
   // An observer, because a program that is ended before its first step has no step in which to say so.
-  fiber.addObserver((result) => {
+  started.addObserver((result) => {
     input.sink.end()
-    const status = endedWith ?? (Exit.isSuccess(result) ? result.value : aborted)
-    Deferred.doneUnsafe(exit, Effect.succeed(status & 255))
+    const status = (endedWith ?? (Exit.isSuccess(result) ? result.value : aborted)) & 255
+    exitStatus = status
+    for (const listener of listeners) listener(status)
     // Whoever waits for room in the input waits for nothing.
     drain()
   })
@@ -170,7 +176,9 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
       currentSize = next
       PubSub.publishUnsafe(sizes, next)
     },
-    isRunning,
-    exit: Deferred.await(exit)
+    onExit: (listener) => {
+      if (exitStatus === undefined) listeners.push(listener)
+      else listener(exitStatus)
+    }
   }
 })

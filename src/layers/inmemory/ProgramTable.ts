@@ -34,7 +34,7 @@ export const make = (image: SimulatedImage): ProgramTable => {
 
   if (image.shell !== false) {
     for (const [name, program] of Object.entries(StandardPrograms.programs)) add(name, program)
-    add("/bin/sh", Shell.make(find, { ...StandardPrograms.scripts, ...image.scripts }))
+    add("/bin/sh", Shell.make(find, { ...StandardPrograms.scripts(find), ...image.scripts }))
   }
   for (const [path, program] of Object.entries(image.programs ?? {})) add(path, program)
 

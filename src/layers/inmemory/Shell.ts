@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { plainWords } from "../../services/CommandLine.ts"
+import * as DeadMansSwitch from "../../services/DeadMansSwitch.ts"
+import { idle, untilInputEnds } from "./StandardPrograms.ts"
 import type { SimulatedProcess, SimulatedProgram } from "./SimulatedProgram.ts"
 
 /** Finds a program by its path or name. */
@@ -115,6 +117,18 @@ const interactive = Effect.fnUntraced(function* (process: SimulatedProcess, find
   return outcome.status
 })
 
+/** Runs an idle command without input, until it or the shell's own input ends. */
+const wrapped = (process: SimulatedProcess, find: Find): Effect.Effect<number> => {
+  const [, , , , name = "", ...rest] = process.arguments
+  const program = find(name)
+  return program === undefined
+    ? Effect.succeed(127)
+    : Effect.raceFirst(
+        program({ ...process, arguments: [name, ...rest], stdin: Stream.empty }),
+        untilInputEnds(process)
+      )
+}
+
 /**
  * `sh`, `sh -c TEXT`. `scripts` are the texts that it knows as a whole.
  *
@@ -126,6 +140,8 @@ export const make =
     const [, option, text] = process.arguments
     if (option !== "-c") return interactive(process, find)
     if (text === undefined) return Effect.as(process.stderr.write("sh: -c: option requires an argument\n"), 2)
-    const script = Object.hasOwn(scripts, text) ? scripts[text] : undefined
+    if (text === DeadMansSwitch.waitScript) return untilInputEnds(process)
+    if (text === DeadMansSwitch.wrapScript) return wrapped(process, find)
+    const script = Object.hasOwn(scripts, text) ? scripts[text] : idle(text)
     return script === undefined ? Effect.map(runLine(process, find, text, 0), ({ status }) => status) : script(process)
   }

@@ -6,7 +6,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { defaultIdleCommand } from "../../schema/DockerRunConfig.ts"
+import { waitScript, wrapScript } from "../../services/DeadMansSwitch.ts"
+import * as Signal from "../../services/Signal.ts"
 import type { SimulatedProgram } from "./SimulatedProgram.ts"
 
 const echo: SimulatedProgram = ({ arguments: [, ...words], stdout }) =>
@@ -85,13 +86,54 @@ export const programs: Readonly<Record<string, SimulatedProgram>> = {
   true: status(0)
 }
 
-/** Sleeps for ever; INT and TERM end it. */
-const idle: SimulatedProgram = ({ trap }) =>
-  trap("INT", Effect.succeed(0)).pipe(Effect.andThen(trap("TERM", Effect.succeed(0))), Effect.andThen(Effect.never))
+/** Waits for the end of the input, INT or TERM. */
+const watch: SimulatedProgram = ({ stdin, trap }) =>
+  trap("INT", Effect.succeed(0)).pipe(
+    Effect.andThen(trap("TERM", Effect.succeed(0))),
+    Effect.andThen(Stream.runDrain(stdin)),
+    Effect.as(0)
+  )
 
 /**
- * Texts that `sh -c` knows as a whole: the idle command of a container.
+ * The texts that the backend has a shell run as the first process of a container.
  *
  * @internal
  */
-export const scripts: Readonly<Record<string, SimulatedProgram>> = { [defaultIdleCommand[2] ?? ""]: idle }
+export const scripts = (find: (name: string) => SimulatedProgram | undefined): Record<string, SimulatedProgram> => ({
+  [waitScript]: watch,
+  // Runs the command behind it, without its input, and ends with it or with the input.
+  [wrapScript]: (process) => {
+    const [, , , , name = "", ...rest] = process.arguments
+    const program = find(name)
+    if (program === undefined) return Effect.succeed(127)
+    const idle = program({ ...process, arguments: [name, ...rest], stdin: Stream.empty })
+    return Effect.raceFirst(idle, Effect.as(Stream.runDrain(process.stdin), 0))
+  }
+})
+
+const idleScript = /^trap '(?:[^']*; *)?exit (?<status>\d+)' (?<signals>[A-Z0-9 ]+); *while :; do sleep .*done$/u
+
+/**
+ * What the first process of a container usually runs: it sleeps for ever, and ends with a status on some signals.
+ *
+ * @internal
+ */
+export const idle = (text: string): SimulatedProgram | undefined => {
+  const { signals = "", status = "" } = idleScript.exec(text)?.groups ?? {}
+  if (status === "") return undefined
+  return ({ trap }) =>
+    Effect.forEach(signals.split(" ").filter(Signal.isName), (name) => trap(name, Effect.succeed(Number(status))), {
+      discard: true
+    }).pipe(Effect.andThen(Effect.never))
+}
+
+/**
+ * What the first process of a container with a dead man's switch does: it ends with its input, and on TERM and INT.
+ *
+ * @internal
+ */
+export const untilInputEnds: SimulatedProgram = ({ stdin, trap }) =>
+  Effect.forEach(["INT", "TERM"] as const, (name) => trap(name, Effect.succeed(0)), { discard: true }).pipe(
+    Effect.andThen(Stream.runDrain(stdin)),
+    Effect.as(0)
+  )
