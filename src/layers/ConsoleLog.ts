@@ -5,6 +5,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as EffectLogLevel from "effect/LogLevel"
@@ -24,45 +25,58 @@ interface Line {
 const levels: Readonly<Record<string, string>> = { Warn: "warning" }
 
 /** What went wrong, and what that came from, in one line and without stack traces. */
-const describe = (thing: unknown): string => {
-  if (Cause.isCause(thing)) return describe(Cause.squash(thing))
-  if (!(thing instanceof Error)) return typeof thing === "string" ? thing : JSON.stringify(thing)
+const describe = (thing: unknown, told: ReadonlyArray<unknown> = []): string => {
+  if (Cause.isCause(thing)) return describe(Cause.squash(thing), told)
+  if (!(thing instanceof Error)) return typeof thing === "string" ? thing : Formatter.formatJson(thing)
   const own = thing.message === "" ? thing.name : thing.message
-  return thing.cause === undefined ? own : `${own}: ${describe(thing.cause)}`
+  const chain = [...told, thing]
+  return thing.cause === undefined || chain.includes(thing.cause) ? own : `${own}: ${describe(thing.cause, chain)}`
 }
 
 const toLine = ({ cause, date, fiber, logLevel, message }: Logger.Options<unknown>): Line => {
   const { code, level, ...fields } = fiber.getRef(References.CurrentLogAnnotations)
-  const [text, ...details] = Array.isArray(message) ? message : [message]
+  const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
+  const [text, ...details] = parts
   const causes = [...details, ...(cause.reasons.length === 0 ? [] : [cause])]
   return {
     time: date.toISOString(),
     level: typeof level === "string" ? level : (levels[logLevel] ?? logLevel.toLowerCase()),
     code: typeof code === "string" ? code : undefined,
     message: describe(text),
-    cause: causes.length === 0 ? undefined : causes.map(describe).join("; "),
+    cause: causes.length === 0 ? undefined : causes.map((one) => describe(one)).join("; "),
     fields
   }
 }
 
 const value = (field: unknown): string =>
-  typeof field === "string" && /^[\w.:/@+-]+$/u.test(field) ? field : JSON.stringify(field)
+  typeof field === "string" && /^[\w.:/@+-]+$/u.test(field) ? field : Formatter.formatJson(field)
 
-/** Control characters in what a client sent must not reach the operator's terminal, nor begin a new line. */
+const short: Readonly<Record<string, string>> = { "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t" }
+
+/**
+ * What a client sent must not command the operator's terminal (C0, DEL and C1: U+009B is what ESC [ is), begin a new
+ * line, or turn the direction of the text around. The escapes are those of JSON, so that JSON remains what it is.
+ */
 const printable = (text: string): string =>
-  text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1))
+  text.replaceAll(
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+    (character) => short[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
 
 const text = Logger.make<unknown, string>((options) => {
   const { cause, code, fields, level, message, time } = toLine(options)
   const parts = [time, level.toUpperCase().padEnd(7), ...(code === undefined ? [] : [code]), printable(message)]
-  for (const [name, field] of Object.entries(fields)) parts.push(`${name}=${printable(value(field))}`)
+  for (const [name, field] of Object.entries(fields)) {
+    if (field !== undefined) parts.push(`${name}=${printable(value(field))}`)
+  }
   if (cause !== undefined) parts.push(`cause=${printable(JSON.stringify(cause))}`)
   return parts.join(" ")
 })
 
 const json = Logger.make<unknown, string>((options) => {
   const { fields, ...line } = toLine(options)
-  return JSON.stringify({ ...line, ...fields })
+  // The event's own come first, and last: no field takes their place.
+  return printable(Formatter.formatJson({ ...line, ...fields, ...line }))
 })
 
 const minimumLevels: Readonly<Record<LogLevel, EffectLogLevel.LogLevel>> = {
