@@ -101,7 +101,7 @@ const quotings: ReadonlyArray<(character: string) => string> = [
 const quoted = (word: string, choices: ReadonlyArray<number>): string => {
   if (word === "") return "''"
   let index = 0
-  return [...word].map((character) => quotings[choices[index++ % choices.length] ?? 0]?.(character) ?? "").join("")
+  return Array.from(word, (character) => quotings[choices[index++ % choices.length] ?? 0]?.(character) ?? "").join("")
 }
 
 /** Text as a person may write it: without NUL, which no argument can hold, and whole characters only. */
@@ -111,7 +111,7 @@ const Text = Schema.String.check(
 const Words = Schema.Array(Text)
 /** What makes trouble, much more often than text at large would have it. */
 const Tricky = Schema.Array(
-  Schema.Array(Schema.Literals([..."abc/.'\"\\ \t\n$`;|&<>()*?[]{}!#~=-", "é", "🐳"])).pipe(
+  Schema.Array(Schema.Literals(Array.from("abc/.'\"\\ \t\n$`;|&<>()*?[]{}!#~=-é🐳"))).pipe(
     Schema.check(Schema.isMaxLength(8))
   )
 ).check(Schema.isMaxLength(6))
@@ -166,7 +166,7 @@ describe("CommandLine.plainWords", () => {
 
   it.effect.prop(
     "is none for any line with something outside of quotes that a shell acts upon",
-    { before: Words, after: Words, choices: Choices, special: Schema.Literals([..."|&;<>()$`*?[]{}!\n\r"]) },
+    { before: Words, after: Words, choices: Choices, special: Schema.Literals(Array.from("|&;<>()$`*?[]{}!\n\r")) },
     ({ after, before, choices, special }) =>
       Effect.sync(() => {
         const words = (list: ReadonlyArray<string>) => list.map((word) => quoted(word, choices)).join(" ")
