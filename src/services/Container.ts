@@ -55,6 +55,18 @@ export type Step =
   | { readonly _tag: "Creating" }
   | { readonly _tag: "Starting" }
 
+/**
+ * A container that runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunningContainer {
+  readonly id: ContainerId
+  /** Waits until the container has ended by itself, was killed or removed, or went away with its engine. */
+  readonly ended: Effect.Effect<void>
+}
+
 const connectionLabel = "containerssh_connection_id"
 
 const labels = (client: Client): Record<string, string> => ({
@@ -82,7 +94,7 @@ const decodeReference = Schema.decodeEffect(ImageReferenceFromString)
 export const acquire = Effect.fn("Container.acquire")(function* (
   client: Client,
   onStep: (step: Step) => Effect.Effect<void>
-): Effect.fn.Return<ContainerId, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
+): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const logger = yield* Logger
   const { config } = yield* DockerRunConfig
@@ -152,11 +164,12 @@ export const acquire = Effect.fn("Container.acquire")(function* (
     yield* Effect.annotateLogsScoped({ containerId: id })
     step = "start"
     yield* onStep({ _tag: "Starting" })
-    if (armed !== undefined) {
-      yield* docker
-        .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
-        .pipe(Scope.provide(holdScope), retry, during("start"))
-    }
+    const hold =
+      armed === undefined
+        ? undefined
+        : yield* docker
+            .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
+            .pipe(Scope.provide(holdScope), retry, during("start"))
     const [startMs] = yield* docker.startContainer(id).pipe(retry, during("start"), millis)
     yield* logger.log({
       level: "info",
@@ -164,7 +177,10 @@ export const acquire = Effect.fn("Container.acquire")(function* (
       message: `container ${id.slice(0, 12)} of ${image} started`,
       fields: { containerId: id, image, createMs, startMs }
     })
-    return id
+    return {
+      id,
+      ended: Effect.ignore(hold?.ended ?? Retry.whileTransient(docker.waitContainer(id, "not-running")))
+    }
   })
 
   return yield* run.pipe(

@@ -39,6 +39,8 @@ export type ContainerStep = Container.Step | { readonly _tag: "Waiting" } | { re
 export interface Connection {
   /** Waits for the container. Fails, as often as it is asked, with the reason why there is none. */
   readonly container: Effect.Effect<ContainerId, ContainerError>
+  /** Waits until the container has ended before its connection: it was killed or removed, or went with its engine. */
+  readonly ended: Effect.Effect<void>
   /** How the making of the container comes along; ends with `Done`, also when it failed. */
   readonly steps: Stream.Stream<ContainerStep>
   /** Opens a session channel. Any number may be open at once. */
@@ -85,7 +87,7 @@ const make = Effect.gen(function* () {
   const connect = Effect.fn("DockerRun.connect")(function* (client: Container.Client) {
     const { connectionId } = client
     const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
-    const container = yield* Deferred.make<ContainerId, ContainerError>()
+    const container = yield* Deferred.make<Container.RunningContainer, ContainerError>()
     const programs = new Set<RunningProgram>()
     let isLeaving = false
     let programsStarted = 0
@@ -118,9 +120,26 @@ const make = Effect.gen(function* () {
       })
     )
 
+    yield* Deferred.await(container).pipe(
+      Effect.flatMap(({ ended, id }) =>
+        Effect.andThen(
+          ended,
+          logger.log({
+            level: "warning",
+            code: "CONTAINER_LOST",
+            message: `container ${id.slice(0, 12)} ended before its connection: it was killed or removed, or its engine is gone`,
+            fields: { containerId: id }
+          })
+        )
+      ),
+      // That there is no container was logged when it failed.
+      Effect.ignore,
+      Effect.forkScoped
+    )
+
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
       Effect.fnUntraced(function* ({ command, env, terminal }, output) {
-        const id = yield* Deferred.await(container)
+        const { id } = yield* Deferred.await(container)
         const size = terminal()
         programsStarted += 1
         const program = yield* Program.start(
@@ -145,7 +164,12 @@ const make = Effect.gen(function* () {
       })
 
     const connection: Connection = {
-      container: Deferred.await(container),
+      container: Effect.map(Deferred.await(container), ({ id }) => id),
+      ended: Deferred.await(container).pipe(
+        Effect.flatMap(({ ended }) => ended),
+        // A container that never was does not end.
+        Effect.catch(() => Effect.never)
+      ),
       steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(({ _tag }) => _tag === "Done")),
       session: (channelId) =>
         Effect.sync(() => Session.make({ connectionId, channelId, config, start: start(channelId) })),

@@ -6,9 +6,10 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { DockerError } from "../schema/DockerError.ts"
+import { Conflict, DockerError } from "../schema/DockerError.ts"
 import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
 import {
   ProgramError,
@@ -21,7 +22,7 @@ import {
   SignalNotDelivered
 } from "../schema/ProgramError.ts"
 import * as ByteSink from "./ByteSink.ts"
-import { Docker, type TerminalSize } from "./Docker.ts"
+import { type ContainerInfo, Docker, type TerminalSize } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
@@ -151,6 +152,12 @@ export const start = Effect.fn("Program.start")(function* (
   )
   yield* streams.ended.pipe(
     Effect.andThen(exitStatus(exec)),
+    // Who was killed may have gone with the whole container.
+    Effect.tap((status) =>
+      status === killedStatus && !isContainerLeaving()
+        ? Effect.flatMap(docker.inspectContainer(container), mustRun)
+        : Effect.void
+    ),
     Effect.mapError(failWith),
     Deferred.into(ended),
     Effect.forkIn(streamScope)
@@ -171,19 +178,30 @@ export const start = Effect.fn("Program.start")(function* (
 const exitStatus = Effect.fnUntraced(function* (exec: ExecId) {
   const docker = yield* Docker
   const { config } = yield* DockerRunConfig
-  return yield* docker.inspectExec(exec).pipe(
-    Retry.whileTransient,
+  const info = yield* docker.inspectExec(exec).pipe(
+    // An engine that is away for longer has forgotten the program when it comes back.
+    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 20, while: (error) => error.isTransient }),
     Effect.repeat({
       schedule: Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("100 millis")]),
       while: (info) => info.running || info.exitCode === undefined
     }),
-    Effect.map((info) => info.exitCode ?? unknownExitStatus),
-    Effect.timeoutOrElse({ duration: config.timeout, orElse: () => Effect.succeed(unknownExitStatus) })
+    Effect.timeoutOption(config.timeout)
   )
+  return Option.match(info, { onNone: () => killedStatus, onSome: ({ exitCode }) => exitCode ?? killedStatus })
 })
 
-/** What a program that was killed would have: the status cannot be known in time. */
-const unknownExitStatus = 137
+/** What a program has that was killed (128 + SIGKILL), or whose status cannot be known in time. */
+const killedStatus = 137
+
+const mustRun = (container: ContainerInfo): Effect.Effect<void, DockerError> =>
+  container.running
+    ? Effect.void
+    : Effect.fail(
+        new DockerError({
+          operation: "inspect container",
+          reason: new Conflict({ message: `container ${container.id} is ${container.status}` })
+        })
+      )
 
 /** Runs the delivering program in the container and gives its exit status. */
 const deliverSignal = Effect.fnUntraced(function* (

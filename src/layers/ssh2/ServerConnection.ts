@@ -135,8 +135,10 @@ export const serve = Effect.fnUntraced(function* ({
   const connection = yield* dockerRun.connect({ connectionId, username, address: remoteAddress })
   yield* Deferred.succeed(backend, connection)
 
+  // Without its container a connection is of no use; its channels have a moment to say so.
   const failed = Effect.exit(connection.container).pipe(
-    Effect.flatMap((exit) => (Exit.isSuccess(exit) ? Effect.never : Effect.sleep(failureGraceTime)))
+    Effect.flatMap((exit) => (Exit.isSuccess(exit) ? connection.ended : Effect.void)),
+    Effect.tap(() => Effect.sleep(failureGraceTime))
   )
   yield* Effect.raceAllFirst([
     Deferred.await(over),
