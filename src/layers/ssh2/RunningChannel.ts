@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ServerChannel } from "ssh2"
 import type { ContainerError } from "../../schema/ContainerError.ts"
+import type { ContainerId } from "../../schema/Identifiers.ts"
 import type { ProgramError } from "../../schema/ProgramError.ts"
 import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
@@ -34,6 +35,7 @@ export interface RunningChannelOptions {
 /** Runs the program until it ends or the client closes the channel, whichever is first; then the channel is over. */
 export const run = ({ channel, closed, columns, connection, program }: RunningChannelOptions) => {
   let isClosed = false
+  let containerId: ContainerId | undefined
   // Attached in the same step in which the channel was accepted: an `error` that nobody hears ends the process. What
   // failed is the connection, which logs it.
   const ignore = () => {}
@@ -46,8 +48,9 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
   const untilEnd = Effect.gen(function* () {
     const logger = yield* Logger
     if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
+    containerId = yield* connection.container
+    yield* Effect.annotateLogsScoped({ containerId })
     const running = yield* program.start(ChannelSink.make(channel, () => isClosed))
-    yield* Effect.annotateLogsScoped({ containerId: yield* connection.container })
     yield* logger.log({
       level: "info",
       code: "PROGRAM_STARTED",
@@ -75,6 +78,7 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
         onSome: (value) => `${program.kind} ended with exit status ${value}`
       }),
       fields: {
+        ...(containerId === undefined ? {} : { containerId }),
         ...(Option.isSome(status) ? { exitStatus: status.value } : {}),
         durationMs: (yield* Clock.currentTimeMillis) - startTime
       }
