@@ -139,6 +139,7 @@ describeEngine("a command through ssh", () => {
         assert.strictEqual(directory.status, 126)
         const event = yield* server.waitForEvent("DOCKERRUN_PROGRAM_NOT_EXECUTABLE")
         assert.strictEqual(event["level"], "warning")
+        assert.match(String(event["containerId"]), /^[0-9a-f]{64}$/u)
         assert.isString(event["cause"])
       })
     )
