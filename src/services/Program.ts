@@ -95,6 +95,8 @@ export const start = Effect.fn("Program.start")(function* (
 
   const deliver = (name: Signal.Name, target: "group" | "all") =>
     deliverSignal(container, Signal.delivery(name, programId, target)).pipe(
+      // All of it: an engine that is away would be asked for ever, and at the end of a channel nobody could stop that.
+      Effect.timeout(timeout),
       Effect.mapError((cause) => fail(new SignalNotDelivered({ name }), cause)),
       Effect.flatMap((status) =>
         status === 0 || status === Signal.nobodyThere
@@ -209,14 +211,13 @@ const deliverSignal = Effect.fnUntraced(function* (
   command: readonly [string, ...ReadonlyArray<string>]
 ) {
   const docker = yield* Docker
-  const { config } = yield* DockerRunConfig
   const exec = yield* docker.createExec(container, { command, env: [], tty: false }).pipe(Retry.whileTransient)
   const streams = yield* docker.startExec(exec, {
     tty: false,
     output: { stdout: ByteSink.discard, stderr: ByteSink.discard }
   })
   streams.stdin.end()
-  yield* streams.ended.pipe(Effect.timeout(config.timeout))
+  yield* streams.ended
   return yield* exitStatus(exec)
 }, Effect.scoped)
 
