@@ -10,14 +10,18 @@ import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
  * ssh2 never answers a write to a channel that was closed, so that one must not be waited for; what is written to it
  * afterwards is dropped.
  */
-const fromWritable = (writable: Writable, isClosed: () => boolean): ByteSink => ({
-  write: (chunk) => isClosed() || writable.write(chunk),
-  // The channel ends when the exit status was sent, not when one output does.
-  end: () => {},
-  onDrain: (callback) => {
-    writable.on("drain", callback)
+const fromWritable = (writable: Writable, isClosed: () => boolean): ByteSink => {
+  let drain = () => {}
+  writable.on("drain", () => drain())
+  return {
+    write: (chunk) => isClosed() || writable.write(chunk),
+    // The channel ends when the exit status was sent, not when one output does.
+    end: () => {},
+    onDrain: (callback) => {
+      drain = callback
+    }
   }
-})
+}
 
 /** Where a program on this channel writes to. `isClosed` says whether the client closed the channel. */
 export const make = (channel: ServerChannel, isClosed: () => boolean): ProgramOutput => ({
