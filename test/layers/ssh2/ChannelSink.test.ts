@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import ssh2, { type ClientChannel, type ServerChannel } from "ssh2"
+import * as ChannelSink from "../../../src/layers/ssh2/ChannelSink.ts"
+import * as ByteSink from "../../../src/services/ByteSink.ts"
+import { pause, waitFor } from "../../support/Deadline.ts"
+import { type HarnessError, harnessError } from "../../support/HarnessError.ts"
+import { connectClient } from "../../support/Ssh2Client.ts"
+
+/** Both ends of an SSH channel on a real connection. Nobody reads yet on the client's side. */
+const openChannel = Effect.gen(function* () {
+  let server: ServerChannel | undefined
+  let isClosed = false
+  const hostKey = ssh2.utils.generateKeyPairSync("ed25519").private
+  const listener = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const made = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => {
+        connection.on("error", () => connection.end())
+        connection.on("authentication", (context) => context.accept())
+        connection.on("session", (accept) => {
+          const session = accept()
+          session.on("exec", (acceptExec) => {
+            server = acceptExec()
+          })
+          // The channel's own event waits until what the client sent has been read.
+          session.on("close", () => {
+            isClosed = true
+          })
+        })
+      })
+      return made.listen(0, "127.0.0.1")
+    }),
+    (made) => Effect.sync(() => made.close())
+  )
+  const port = yield* waitFor(
+    "the server to listen",
+    Effect.sync(() => {
+      const address = listener.address()
+      return typeof address === "object" && address !== null && "port" in address ? address.port : undefined
+    })
+  )
+  const connection = yield* connectClient({ port, user: "anybody" })
+  const client = yield* Effect.callback<ClientChannel, HarnessError>((resume) => {
+    connection.exec("anything", (error, channel) =>
+      resume(error === undefined ? Effect.succeed(channel) : Effect.fail(harnessError("exec")(error)))
+    )
+  })
+  const channel = yield* waitFor(
+    "the server's channel",
+    Effect.sync(() => server)
+  )
+  const { stderr, stdout } = ChannelSink.make(channel, () => isClosed)
+  return { client, channel, stdout, stderr, isClosed: () => isClosed }
+})
+
+const read = (stream: NodeJS.ReadableStream) => {
+  const chunks: Array<Buffer> = []
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk))
+  return () => Buffer.concat(chunks)
+}
+
+const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index)
+
+/** More than a client's window (2 MiB) and all buffers on the way hold. */
+const tooMuch = 16 * 1024 * 1024
+
+describe("ChannelSink", () => {
+  it.effect("keeps the two outputs apart, byte for byte", () =>
+    Effect.gen(function* () {
+      const { channel, client, stderr, stdout } = yield* openChannel
+      const [out, err] = [read(client), read(client.stderr)]
+      assert.isTrue(stdout.write(everyByte))
+      assert.isTrue(stderr.write(everyByte.toReversed()))
+      assert.isTrue(stdout.write(new Uint8Array(0)))
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "both outputs",
+        Effect.sync(() => out().length === 256 && err().length === 256)
+      )
+      assert.deepStrictEqual([...out()], [...everyByte])
+      assert.deepStrictEqual([...err()], Array.from(everyByte).toReversed())
+    })
+  )
+
+  it.effect("the end of one output is not the end of the channel", () =>
+    Effect.gen(function* () {
+      const { channel, client, stderr, stdout } = yield* openChannel
+      const err = read(client.stderr)
+      stdout.end()
+      stdout.end()
+      stderr.write(Buffer.from("later"))
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "what came later",
+        Effect.sync(() => err().toString() === "later")
+      )
+      assert.isTrue(channel.writable)
+    })
+  )
+
+  it.effect("asks for a pause while the client does not read, and drains when it does", () =>
+    Effect.gen(function* () {
+      const { client, stdout } = yield* openChannel
+      let drained = 0
+      stdout.onDrain(() => {
+        drained += 1
+      })
+      let written = 0
+      const chunk = new Uint8Array(65_536)
+      yield* waitFor(
+        "a pause that lasts",
+        Effect.gen(function* () {
+          const before = drained
+          while (written < tooMuch) {
+            written += chunk.length
+            if (!stdout.write(chunk)) break
+          }
+          yield* pause(50)
+          return drained === before
+        })
+      )
+      assert.isBelow(written, tooMuch)
+      const before = drained
+      const out = read(client)
+      yield* waitFor(
+        "the drain",
+        Effect.sync(() => drained > before)
+      )
+      yield* waitFor(
+        "all that was written",
+        Effect.sync(() => out().length === written)
+      )
+    })
+  )
+
+  it.effect("a stream of any length flows through it, with one drain callback", () =>
+    Effect.gen(function* () {
+      const { channel, client, stdout } = yield* openChannel
+      const out = read(client)
+      const chunks = Array.from({ length: 200 }, (_, index) => new Uint8Array(65_536).fill(index))
+      yield* Stream.run(Stream.fromIterable(chunks), ByteSink.toSink(stdout))
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "all of it",
+        Effect.sync(() => out().length === 200 * 65_536)
+      )
+      assert.isTrue(out().equals(Buffer.concat(chunks)))
+      assert.isBelow(channel.listenerCount("drain"), 5)
+    })
+  )
+
+  it.effect("flush waits for the client's window, on both outputs", () =>
+    Effect.gen(function* () {
+      const { channel, client, stderr } = yield* openChannel
+      // One window for both: what is stuck on one is seen on the other.
+      for (let written = 0; written < tooMuch; written += 65_536) stderr.write(new Uint8Array(65_536))
+      const flushed = yield* Effect.forkChild(ChannelSink.flush(channel), { startImmediately: true })
+      yield* pause(100)
+      assert.isUndefined(flushed.pollUnsafe())
+      client.resume()
+      client.stderr.resume()
+      yield* Fiber.join(flushed)
+    })
+  )
+
+  it.effect("a channel that the client closed takes everything, drops it, and keeps nobody waiting", () =>
+    Effect.gen(function* () {
+      const { channel, client, isClosed, stderr, stdout } = yield* openChannel
+      client.close()
+      yield* waitFor("the close", Effect.sync(isClosed))
+      for (let written = 0; written < tooMuch; written += 1024 * 1024) {
+        assert.isTrue(stdout.write(new Uint8Array(1024 * 1024)))
+        assert.isTrue(stderr.write(new Uint8Array(1024 * 1024)))
+      }
+      yield* Stream.run(Stream.make(everyByte, everyByte), ByteSink.toSink(stdout))
+      yield* ChannelSink.flush(channel)
+    })
+  )
+})
