@@ -55,6 +55,27 @@ export const client = (number = 1) => ({
 
 export const channelId = (number = 0) => ChannelId.make(number)
 
+/** A place for a program's output, and what came to it. */
+export const makeOutput = () => {
+  const sink = () => {
+    let text = ""
+    return {
+      text: () => text,
+      sink: {
+        write: (chunk: Uint8Array) => {
+          text += new TextDecoder().decode(chunk)
+          return true
+        },
+        end: () => {},
+        onDrain: () => {}
+      }
+    }
+  }
+  const stdout = sink()
+  const stderr = sink()
+  return { output: { stdout: stdout.sink, stderr: stderr.sink }, stdout: stdout.text, stderr: stderr.text }
+}
+
 /** A connection in a Scope of its own, and the way to end it. */
 export const open = Effect.fnUntraced(function* (number: number = 1) {
   const scope = yield* Scope.make()

@@ -79,17 +79,10 @@ export const make = (options: {
       : Effect.succeed(exec)
   }
 
-  const finish = (exec: Exec, client: ClientStream, status: number): Effect.Effect<void> => {
-    const know = Effect.sync(() => {
-      exec.state = "ended"
-      exec.exitCode = status
-      containers.publish(exec.container, "exec_die", { execID: exec.id, exitCode: String(status) })
-    })
-    // The output ends first; an engine needs a moment more to know the status.
-    return Effect.sync(() => client.end()).pipe(
-      Effect.andThen(options.exitDelay === undefined ? Effect.void : Effect.sleep(options.exitDelay)),
-      Effect.andThen(know)
-    )
+  const know = (exec: Exec, status: number) => {
+    exec.state = "ended"
+    exec.exitCode = status
+    containers.publish(exec.container, "exec_die", { execID: exec.id, exitCode: String(status) })
   }
 
   return {
@@ -141,7 +134,17 @@ export const make = (options: {
       exec.state = "running"
       const context = yield* Effect.context()
       process.onExit((status) => {
-        Fiber.runIn(Effect.runForkWith(context)(finish(exec, client, status)), options.scope)
+        if (options.exitDelay === undefined) {
+          know(exec, status)
+          client.end()
+          return
+        }
+        client.end()
+        const later = Effect.andThen(
+          Effect.sleep(options.exitDelay),
+          Effect.sync(() => know(exec, status))
+        )
+        Fiber.runIn(Effect.runForkWith(context)(later), options.scope)
       })
       // A connection that is gone takes nothing.
       const stdin: ProgramStreams["stdin"] = {

@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -70,12 +69,12 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
   let currentSize = size
   let endedWith: number | undefined
   let drain = () => {}
-  let fiber: Fiber.Fiber<number> | undefined
+  let stop = () => {}
 
   const isRunning = () => exitStatus === undefined
   const end = (status: number) => {
     endedWith ??= status
-    fiber?.interruptUnsafe()
+    stop()
   }
   const signal = (name: Signal.Name): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -140,9 +139,9 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
     Effect.tapDefect((defect) => Effect.logError("a simulated program died", defect)),
     Effect.forkIn(options.scope, { startImmediately: true })
   )
-  fiber = started
+  stop = () => started.interruptUnsafe()
   // It may have ended itself by then.
-  if (endedWith !== undefined) started.interruptUnsafe()
+  if (endedWith !== undefined) stop()
   // An observer, because a program that is ended before its first step has no step in which to say so.
   started.addObserver((result) => {
     input.sink.end()
