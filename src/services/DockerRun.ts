@@ -114,11 +114,13 @@ const make = Effect.gen(function* () {
       Effect.exit,
       Effect.forkScoped
     )
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        isLeaving = true
-      })
-    )
+    // Their streams first: an engine that removes a container waits, some of them for ten seconds, until the output of
+    // its programs was taken, which a client that stopped reading and then left never did.
+    const programScope = yield* Scope.make("parallel")
+    yield* Effect.addFinalizer((exit) => {
+      isLeaving = true
+      return Scope.close(programScope, exit)
+    })
 
     yield* Deferred.await(container).pipe(
       Effect.flatMap(({ ended, id }) =>
@@ -142,6 +144,9 @@ const make = Effect.gen(function* () {
         const { id } = yield* Deferred.await(container)
         const size = terminal()
         programsStarted += 1
+        // A program ends with its channel or with the connection, whichever is first.
+        const scope = yield* Scope.fork(programScope)
+        yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
         const program = yield* Program.start(
           {
             connectionId,
@@ -154,7 +159,7 @@ const make = Effect.gen(function* () {
           },
           output,
           () => isLeaving
-        ).pipe(Effect.provideContext(context))
+        ).pipe(Scope.provide(scope), Effect.provideContext(context))
         const running = { program, hasTerminal: size !== undefined }
         yield* Effect.acquireRelease(
           Effect.sync(() => programs.add(running)),
