@@ -4,11 +4,13 @@ import { createHash, randomFillSync } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { pause, waitFor } from "../support/Deadline.ts"
-import { describeEngine } from "../support/Engine.ts"
+import { describeEngine, waitForContainers } from "../support/Engine.ts"
 import { harnessError } from "../support/HarnessError.ts"
 import { controlMaster, ssh, startSsh } from "../support/OpenSsh.ts"
 import { SharedServer, type TestServer } from "../support/Server.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
+
+const user = "volume"
 
 const mebibyte = 1_048_576
 
@@ -61,7 +63,7 @@ const untilSteady = Effect.fnUntraced(function* (server: TestServer, before: num
 const megabytesPerSecond = (bytes: number, milliseconds: number) => (bytes / 1_000 / milliseconds).toFixed(0)
 
 describeEngine("large volumes through ssh", () => {
-  layer(SharedServer.start({ user: "volume" }))((it) => {
+  layer(SharedServer.start({ user }))((it) => {
     it.effect(
       "256 MiB of random bytes go up and come down unchanged",
       () =>
@@ -95,8 +97,8 @@ describeEngine("large volumes through ssh", () => {
           const before = yield* bytesRead(server)
           const memory = server.rss()
           // Two outputs, neither of which anybody reads.
-          yield* startSsh({ ...server.target, command: "cat /dev/zero" })
-          yield* startSsh({ ...server.target, command: "cat /dev/zero >&2" })
+          const one = yield* startSsh({ ...server.target, command: "cat /dev/zero" })
+          const other = yield* startSsh({ ...server.target, command: "cat /dev/zero >&2" })
           const taken = yield* untilSteady(server, before, 2 * mebibyte)
           process.stdout.write(
             `unread downloads: ${(taken / 1e6).toFixed(1)} MB read from the engine, memory ${((server.rss() - memory) / 1e6).toFixed(1)} MB up\n`
@@ -105,6 +107,11 @@ describeEngine("large volumes through ssh", () => {
           assert.isBelow(server.rss() - memory, 96 * mebibyte)
           // Others on the same server go on.
           assert.strictEqual((yield* ssh({ ...target, command: "echo alive" })).stdout, "alive\n")
+          // When it leaves, nobody waits for what it never read: an engine would do so for ten seconds.
+          yield* waitForContainers(3, user)
+          yield* one.kill("SIGKILL")
+          yield* other.kill("SIGKILL")
+          yield* waitForContainers(1, user, 6_000)
         }),
       120_000
     )
