@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import Dockerode from "dockerode"
 import * as Http from "node:http"
 import * as Https from "node:https"
+import { inspect } from "node:util"
 import * as Tls from "node:tls"
 import { DockerError, type DockerErrorReason, UnexpectedAnswer } from "../../schema/DockerError.ts"
 import { type EngineAddress, type EngineTls, unusable } from "./EngineAddress.ts"
@@ -121,11 +122,18 @@ const secureContext = (tls: EngineTls) =>
 /** Streams are hijacked from the pool and waits occupy a connection for hours, so connections in use are not limited. */
 const pool = { keepAlive: true, maxFreeSockets: idleConnections, timeout: idleTimeout, noDelay: true }
 
+/**
+ * docker-modem renders each request's options for a debug message that nobody asked for, the pool with all its sockets
+ * included. With a thousand programs running that took the server all of its time; so the pool has a short name.
+ */
+const named = <Agent extends Http.Agent>(agent: Agent): Agent =>
+  Object.assign(agent, { [inspect.custom]: () => "pool" })
+
 const makeAgent = Effect.fnUntraced(function* ({ endpoint }: EngineAddress) {
   const tls = endpoint._tag === "Tcp" ? endpoint.tls : undefined
-  if (tls === undefined) return new Http.Agent(pool)
+  if (tls === undefined) return named(new Http.Agent(pool))
   // The key goes into OpenSSL's context and stays there: neither dockerode nor the pool can print it.
-  return new Https.Agent({ ...pool, secureContext: yield* secureContext(tls), rejectUnauthorized: tls.verify })
+  return named(new Https.Agent({ ...pool, secureContext: yield* secureContext(tls), rejectUnauthorized: tls.verify }))
 })
 
 const targetOf = ({ endpoint }: EngineAddress): EngineClient["target"] =>
