@@ -5,8 +5,12 @@ import { connectionContainers, containers, describeEngine, engine } from "../sup
 import { ssh, startSsh } from "../support/OpenSsh.ts"
 import { finish } from "../support/Program.ts"
 import { closedAddress, hangingRegistry, scriptedRegistry, startRegistry } from "../support/Registry.ts"
-import { type ServerOptions, startServer, type TestServer } from "../support/Server.ts"
+import { type ServerOptions, startServer as startServerFor, type TestServer } from "../support/Server.ts"
 import { imageAt, passOn } from "./ObservedRegistry.ts"
+
+/** A name of its own: other test files count their own containers meanwhile. */
+const user = "pull-failure"
+const startServer = (options: ServerOptions = {}) => startServerFor({ user, ...options })
 
 /** Far from the 60 s that a connection has, and from what a machine under load may need. */
 const atOnce = 10_000
@@ -23,7 +27,7 @@ const refused = Effect.fnUntraced(function* (server: TestServer, code: string, w
 
   assert.strictEqual(failed["level"], "error")
   assert.strictEqual(failed["message"], words)
-  assert.strictEqual(failed["username"], "alice")
+  assert.strictEqual(failed["username"], user)
   assert.strictEqual(failed["remoteAddress"], "127.0.0.1")
   const errors = server.events.slice(before).filter(({ level }) => level === "error" || level === "warning")
   assert.deepStrictEqual(
@@ -148,7 +152,7 @@ describeEngine("permanent failures end a connection at once", () => {
         "the container engine refused the configuration of the container",
         /Minimum memory limit/u
       )
-      assert.deepStrictEqual(yield* connectionContainers("alice"), [])
+      assert.deepStrictEqual(yield* connectionContainers(user), [])
     })
   )
 
@@ -160,7 +164,7 @@ describeEngine("permanent failures end a connection at once", () => {
         "the container engine reported an internal error",
         /mount path must be absolute/u
       )
-      assert.deepStrictEqual(yield* connectionContainers("alice"), [])
+      assert.deepStrictEqual(yield* connectionContainers(user), [])
     })
   )
 
@@ -173,7 +177,7 @@ describeEngine("permanent failures end a connection at once", () => {
         /\/no\/such\/program/u
       )
       yield* server.waitForEvent("CONTAINER_REMOVED")
-      assert.deepStrictEqual(yield* connectionContainers("alice"), [])
+      assert.deepStrictEqual(yield* connectionContainers(user), [])
     })
   )
 

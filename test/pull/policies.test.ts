@@ -2,8 +2,12 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describeEngine, docker } from "../support/Engine.ts"
 import { ssh } from "../support/OpenSsh.ts"
-import { startServer, type TestServer } from "../support/Server.ts"
+import { type ServerOptions, startServer as startServerFor, type TestServer } from "../support/Server.ts"
 import { digestOf, imageAt, observedRegistry } from "./ObservedRegistry.ts"
+
+/** A name of its own: other test files count their own containers meanwhile. */
+const user = "pull-policy"
+const startServer = (options: ServerOptions = {}) => startServerFor({ user, ...options })
 
 /** Each connection runs a program and sees its output and nothing else; gives the pulls that the registry saw of each. */
 const connect = Effect.fnUntraced(function* (server: TestServer, pulls: () => number, times: number) {
