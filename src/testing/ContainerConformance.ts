@@ -8,20 +8,8 @@ import type { DockerError } from "../schema/DockerError.ts"
 import { ContainerId, ExecId } from "../schema/Identifiers.ts"
 import { discard } from "../services/ByteSink.ts"
 import { Docker } from "../services/Docker.ts"
-import {
-  begin,
-  collect,
-  type ConformanceCase,
-  expectEqual,
-  expectReason,
-  makeCase,
-  makeContainer,
-  runContainer,
-  type Setting,
-  shell,
-  type,
-  uniqueName
-} from "./Conformance.ts"
+import { begin, type ConformanceCase, expectEqual, expectReason, makeCase, type Setting } from "./Conformance.ts"
+import { collect, makeContainer, runContainer, shell, type, uniqueName } from "./ConformanceContainer.ts"
 
 const missing = ContainerId.make("0123456789ab".padEnd(64, "0"))
 const missingExec = ExecId.make("0123456789ab".padEnd(64, "0"))

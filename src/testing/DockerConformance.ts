@@ -11,6 +11,7 @@ import type { ConformanceCase, ConformanceImages, Setting } from "./Conformance.
 import * as ContainerConformance from "./ContainerConformance.ts"
 import * as EngineConformance from "./EngineConformance.ts"
 import * as ExecConformance from "./ExecConformance.ts"
+import * as TerminalConformance from "./TerminalConformance.ts"
 
 /**
  * What the suite works with.
@@ -35,7 +36,8 @@ export const conformanceCases = (options: ConformanceOptions): ReadonlyArray<Con
   return [
     ...EngineConformance.cases(setting),
     ...ContainerConformance.cases(setting),
-    ...ExecConformance.cases(setting)
+    ...ExecConformance.cases(setting),
+    ...TerminalConformance.cases(setting)
   ]
 }
 

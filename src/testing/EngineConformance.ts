@@ -14,11 +14,10 @@ import {
   expectEqual,
   expectReason,
   makeCase,
-  makeContainer,
   type Setting,
-  uniqueName,
   until
 } from "./Conformance.ts"
+import { makeContainer, uniqueName } from "./ConformanceContainer.ts"
 
 const pulls = (offered: NonNullable<ConformanceImages["pull"]>): ReadonlyArray<ConformanceCase> => {
   const pull = (reference: string) => Docker.use((docker) => Stream.runCollect(docker.pullImage(reference)))

@@ -140,22 +140,29 @@ export const make = (plan: FaultPlan, scope: Scope.Scope): Calls => {
 
   return {
     call: (operation, parameters, perform, options) =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const faults = plan.next(operation, now)
-        const entry = begin(operation, parameters, now)
-        const before = onWay(operation, faults, false)
-        const after = onWay(operation, faults, true)
-        const work = Effect.mapError(perform(breakPointOf(operation, faults)), (reason) => failure(operation, reason))
-        const asked = before === undefined ? work : Effect.andThen(before, work)
-        const done =
-          before === undefined || options?.held === true
-            ? asked
-            : Effect.flatMap(Effect.forkIn(asked, scope, { startImmediately: true }), Fiber.join)
-        return yield* (after === undefined ? done : Effect.tap(done, after)).pipe(
-          Effect.onExit((exit) => Effect.sync(() => close(entry, exit)))
-        )
-      }),
+      // From here on the engine has been asked: an interruption only ends the waiting.
+      Effect.uninterruptibleMask(
+        Effect.fnUntraced(function* (restore) {
+          const now = yield* Clock.currentTimeMillis
+          const faults = plan.next(operation, now)
+          const entry = begin(operation, parameters, now)
+          const before = onWay(operation, faults, false)
+          const after = onWay(operation, faults, true)
+          const work = Effect.mapError(perform(breakPointOf(operation, faults)), (reason) => failure(operation, reason))
+          const asked = before === undefined ? work : Effect.andThen(before, work)
+          const done =
+            options?.held === true
+              ? restore(asked)
+              : before === undefined
+                ? work
+                : Effect.flatMap(Effect.forkIn(asked, scope, { startImmediately: true }), (fiber) =>
+                    restore(Fiber.join(fiber))
+                  )
+          return yield* (after === undefined ? done : Effect.tap(done, restore(after))).pipe(
+            Effect.onExit((exit) => Effect.sync(() => close(entry, exit)))
+          )
+        })
+      ),
     log: () => entries.map((entry) => ({ ...entry })),
     awaitCalls: (count, operation) =>
       Effect.suspend(() => {

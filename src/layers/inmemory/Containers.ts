@@ -8,14 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
-import {
-  BadRequest,
-  Conflict,
-  type DockerErrorReason,
-  NotFound,
-  ProgramNotStarted,
-  type Unreachable
-} from "../../schema/DockerError.ts"
+import { BadRequest, Conflict, type DockerErrorReason, NotFound, ProgramNotStarted } from "../../schema/DockerError.ts"
 import { ContainerId } from "../../schema/Identifiers.ts"
 import type { ContainerEvent, ContainerInfo, ContainerSpec } from "../../services/Docker.ts"
 import type { ContainerRecord } from "../../services/InMemoryEngine.ts"
@@ -58,11 +51,6 @@ export interface Container {
 /**
  * @internal
  */
-export type EngineFailure = Exclude<DockerErrorReason, Unreachable>
-
-/**
- * @internal
- */
 export interface Containers {
   readonly create: (spec: ContainerSpec) => Effect.Effect<ContainerId, DockerErrorReason>
   readonly find: (id: string) => Effect.Effect<Container, NotFound>
@@ -89,12 +77,8 @@ export interface Containers {
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/**
- * `NAME=value`s as variables; a name alone takes the variable away.
- *
- * @internal
- */
-export const variables = (...lists: ReadonlyArray<ReadonlyArray<string>>): Readonly<Record<string, string>> => {
+/** `NAME=value`s as variables; a name alone takes the variable away. */
+const variables = (...lists: ReadonlyArray<ReadonlyArray<string>>): Readonly<Record<string, string>> => {
   const env = new Map<string, string>()
   for (const entry of lists.flat()) {
     const equals = entry.indexOf("=")
