@@ -31,6 +31,7 @@ export {
   type Operation,
   type PullRecord
 } from "./services/InMemoryEngine.ts"
+export { LifecycleConfig } from "./services/LifecycleConfig.ts"
 export { LogConfig } from "./services/LogConfig.ts"
 export { Logger, type LogEvent } from "./services/Logger.ts"
 export { PasswordHasher, type PasswordVerifier } from "./services/PasswordHasher.ts"
