@@ -10,7 +10,10 @@ import type { SshCase } from "./SshCase.ts"
 import { outcomeOf } from "./SshCase.ts"
 import { connect, SshTarget } from "./SshClient.ts"
 
-const expectRefused = Effect.fnUntraced(function* (claim: string, credentials: object) {
+const expectRefused = Effect.fnUntraced(function* (
+  claim: string,
+  credentials: { readonly username?: string; readonly password?: string; readonly privateKey?: string }
+) {
   const { username } = yield* SshTarget
   yield* Effect.matchEffect(Effect.scoped(connect({ credentials: { username, ...credentials } })), {
     onSuccess: () => Effect.fail(new ConformanceError({ claim, expected: "refused", actual: "let in" })),

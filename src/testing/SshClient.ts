@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import ssh2, { type ClientChannel, type ConnectConfig, type PseudoTtyOptions } from "ssh2"
+import ssh2, { type ClientChannel, type PseudoTtyOptions } from "ssh2"
 
 /**
  * Where the server is, and who gets in.
@@ -57,12 +57,8 @@ const errorOf = (operation: string, cause: unknown): SshClientError =>
     cause
   })
 
-/**
- * How a program ended, as the server tells it (RFC 4254, section 6.10).
- *
- * @internal
- */
-export interface ProgramEnd {
+/** How a program ended, as the server tells it (RFC 4254, section 6.10). */
+interface ProgramEnd {
   readonly status?: number
   readonly signal?: string
 }
@@ -87,10 +83,7 @@ export interface SshChannel {
   readonly closed: Effect.Effect<ProgramEnd>
 }
 
-/**
- * @internal
- */
-export interface ExecOptions {
+interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly terminal?: { readonly columns: number; readonly rows: number }
 }
@@ -177,7 +170,7 @@ const terminalOf = ({ terminal }: ExecOptions): PseudoTtyOptions | false =>
 export const connect = Effect.fnUntraced(function* (
   options: {
     /** Instead of the target's own credentials. */
-    readonly credentials?: Pick<ConnectConfig, "username" | "password" | "privateKey">
+    readonly credentials?: { readonly username: string; readonly password?: string; readonly privateKey?: string }
     /** Asks whether the server is there, so often (milliseconds), and gives up after so many questions. */
     readonly keepalive?: { readonly interval: number; readonly countMax: number }
   } = {}
