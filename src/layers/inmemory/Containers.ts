@@ -67,7 +67,11 @@ export interface Containers {
     }
   ) => Effect.Effect<Process.Process>
   /** The program behind a command, and what the engine does for the backend: signals to the other programs. */
-  readonly program: (container: Container, command: ReadonlyArray<string>) => SimulatedProgram | ProgramNotStarted
+  readonly program: (
+    container: Container,
+    command: ReadonlyArray<string>,
+    workingDirectory: string | undefined
+  ) => Effect.Effect<SimulatedProgram | ProgramNotStarted>
   readonly publish: (container: Container, action: string, attributes?: Readonly<Record<string, string>>) => void
   readonly events: PubSub.PubSub<ContainerEvent>
   readonly list: () => ReadonlyArray<Container>
@@ -123,13 +127,23 @@ const commandOf = ({ image, spec }: Container): readonly [string, ...ReadonlyArr
   return isPresent(words) ? words : undefined
 }
 
+/** Where the programs of a container start, unless they are told otherwise. */
+const directoryOf = ({ image, spec }: Container): string => spec.config.WorkingDir ?? image.workingDirectory ?? "/"
+
 const isDelivery = (command: ReadonlyArray<string>): boolean =>
   (["group", "all"] as const).some((target) => command[2] === Signal.delivery("TERM", "", target)[2])
 
 /**
  * @internal
  */
-export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Scope): Effect.fn.Return<Containers> {
+export const make = Effect.fnUntraced(function* (
+  images: Images,
+  scope: Scope.Scope,
+  options: {
+    /** Whether containers that were removed are remembered: for tests, not for a server that runs for months. */
+    readonly remembersRemoved: boolean
+  }
+): Effect.fn.Return<Containers> {
   const events = yield* PubSub.unbounded<ContainerEvent>()
   const containers = new Map<string, Container>()
   const names = new Map<string, Container>()
@@ -206,7 +220,7 @@ export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Sc
   const forget = (container: Container) => {
     if (!containers.delete(container.id)) return
     names.delete(container.name)
-    removedRecords.push(record(container))
+    if (options.remembersRemoved) removedRecords.push(record(container))
     for (const client of container.attached) client.end()
     publish(container, "destroy")
     for (const listener of listeners) listener(container)
@@ -235,7 +249,7 @@ export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Sc
       pid: lastPid,
       env: { ...container.env, ...variables(options.size === undefined ? [] : ["TERM=xterm"], env) },
       user: user ?? container.spec.config.User ?? container.image.user ?? "root",
-      workingDirectory: workingDirectory ?? container.spec.config.WorkingDir ?? container.image.workingDirectory ?? "/",
+      workingDirectory: workingDirectory ?? directoryOf(container),
       isFirst: container.status !== "running",
       scope
     })
@@ -254,16 +268,22 @@ export const make = Effect.fnUntraced(function* (images: Images, scope: Scope.Sc
         return targets.length === 0 ? Signal.nobodyThere : 0
       })
 
-  const program: Containers["program"] = (container, command) => {
-    const found = container.program(command[0] ?? "")
-    return typeof found === "function" && isDelivery(command) ? deliver(container) : found
+  const program: Containers["program"] = (container, command, workingDirectory) => {
+    const [name = ""] = command
+    const { find } = container.image
+    return Effect.map(
+      find === undefined
+        ? Effect.succeed(container.program(name))
+        : find(name, workingDirectory ?? directoryOf(container)),
+      (found) => (typeof found === "function" && isDelivery(command) ? deliver(container) : found)
+    )
   }
 
   const start: Containers["start"] = Effect.fnUntraced(function* (container) {
     if (container.status === "running") return
     const command = commandOf(container)
     if (command === undefined) return yield* new BadRequest({ message: "No command specified" })
-    const found = program(container, command)
+    const found = yield* program(container, command, undefined)
     if (found instanceof ProgramNotStarted) {
       container.exitCode = found.exitCode
       return yield* found

@@ -110,7 +110,7 @@ export const make = (options: {
       }
       yield* containers.running(container.id)
       containers.publish(container, `exec_start: ${spec.command.join(" ")}`, { execID: id })
-      const program = containers.program(container, spec.command)
+      const program = yield* containers.program(container, spec.command, spec.workingDirectory)
       if (program instanceof ProgramNotStarted) {
         exec.state = "ended"
         exec.exitCode = program.exitCode

@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { ProgramNotStarted } from "../../schema/DockerError.ts"
 import { ImageReferenceFromString } from "../../schema/ImageReference.ts"
 import type { SimulatedProgram } from "./SimulatedProgram.ts"
 
@@ -23,6 +25,11 @@ export interface SimulatedImage {
    * joined by `;` and `&&`, quotes, `>&2` and `exit`.
    */
   readonly scripts?: Readonly<Record<string, SimulatedProgram>>
+  /**
+   * Finds the program for a command at the moment when it is to be started, instead of `programs` and the shell: for
+   * images whose programs come and go.
+   */
+  readonly find?: (command: string, workingDirectory: string) => Effect.Effect<SimulatedProgram | ProgramNotStarted>
   /** Whether the image has a shell and the usual small programs (`cat`, `echo`, `sleep`, …). Default: it has. */
   readonly shell?: boolean
   /** Paths that are there and cannot be executed. Default: `/`, `/bin`, `/etc`, `/etc/passwd`, `/tmp`. */
