@@ -147,6 +147,17 @@ export const programNotStarted = (text: string): ProgramNotStarted => {
   })
 }
 
+const containerStopped = /cannot exec (?:in )?a (?:stopped container|paused container|container that has)/iu
+
+/**
+ * What the container runtime says of a program that it did not start: the program's fault, or that of a container which
+ * ended in the same moment.
+ *
+ * @internal
+ */
+export const notStarted = (text: string): ProgramNotStarted | Conflict =>
+  containerStopped.test(text) ? new Conflict({ message: text.trim() }) : programNotStarted(text)
+
 /**
  * The reason behind a refused start of a program: the main process of a container, or an exec of an engine that tells
  * before it switches the connection to a stream (Docker 25 and later).
@@ -159,5 +170,5 @@ export const fromStart = (status: number, message: string): DockerErrorReason =>
     startingProgram.test(message) &&
     (missing.test(message) || notExecutable.test(message))) ||
     notStartedPrefixes.some((prefix) => message.startsWith(prefix)))
-    ? programNotStarted(message)
+    ? notStarted(message)
     : fromStatus(status, message)

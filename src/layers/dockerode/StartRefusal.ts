@@ -129,7 +129,7 @@ export const make = (output: ProgramOutput): StartRefusal => {
       // A stream that has been read up is over, whether or not what was read is still held.
       if (state === "held") yield* decided.await
       if (state === "refused") {
-        return yield* new DockerError({ operation, reason: ErrorClassification.programNotStarted(words) })
+        return yield* new DockerError({ operation, reason: ErrorClassification.notStarted(words) })
       }
     })
   }

@@ -47,6 +47,19 @@ describe("ErrorClassification", () => {
     })
   }
 
+  it("a container that ended in the moment of the start is at fault, not the program", () => {
+    for (const words of [
+      "OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown\r\n",
+      "OCI runtime exec failed: exec failed: cannot exec a container that has stopped: unknown\r\n"
+    ]) {
+      const reason = ErrorClassification.notStarted(words)
+      assert.deepInclude(reason, { _tag: "Conflict", message: words.trim() })
+    }
+    for (const { text } of recorded.writtenToStandardOutput) {
+      assert.strictEqual(ErrorClassification.notStarted(text)._tag, "ProgramNotStarted")
+    }
+  })
+
   it("401 and 403 are Unauthorized, 5xx are transient, an answer below 400 is none", () => {
     assert.strictEqual(ErrorClassification.fromStatus(401, "no")._tag, "Unauthorized")
     assert.strictEqual(ErrorClassification.fromStatus(403, "no")._tag, "Unauthorized")
