@@ -171,13 +171,31 @@ describeEngine("permanent failures end a connection at once", () => {
   it.effect("the image has no such idle command, and the container that was made is removed", () =>
     Effect.gen(function* () {
       const server = yield* permanent(
-        { backend: { idleCommand: ["/no/such/program"] } },
+        { backend: { idleCommand: ["/no/such/program"] }, sections: { lifecycle: { deadMansSwitch: false } } },
         "DOCKERRUN_CONTAINER_NOT_STARTED",
         "the container could not be started",
         /\/no\/such\/program/u
       )
       yield* server.waitForEvent("CONTAINER_REMOVED")
       assert.deepStrictEqual(yield* connectionContainers(user), [])
+    })
+  )
+
+  it.effect("the image has no such idle command, and a shell was to run it", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer({ backend: { idleCommand: ["/no/such/program"] } })
+      const result = yield* ssh({ ...server.target, command: "sleep 30; echo ran" })
+      assert.strictEqual(result.stdout, "")
+      assert.match(
+        result.stderr,
+        /^dockerrun: the [^\n]*container[^\n]* \[DOCKERRUN_\w+, connection [0-9a-f]{32}\]\n$/u
+      )
+      assert.notStrictEqual(result.status, 0)
+      assert.isBelow(result.elapsed, atOnce)
+      yield* waitFor(
+        "the container to be gone",
+        Effect.map(connectionContainers(user), (all) => all.length === 0)
+      )
     })
   )
 
