@@ -18,7 +18,8 @@ import { HostKeys } from "../services/HostKeys.ts"
 import { Logger } from "../services/Logger.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
-import { algorithms, detectCrypto } from "./ssh2/Algorithms.ts"
+import { algorithms } from "./ssh2/Algorithms.ts"
+import { detectCrypto } from "./ssh2/NativeCrypto.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
 
 export {
@@ -29,7 +30,7 @@ export {
    * @category getters
    */
   detectCrypto
-} from "./ssh2/Algorithms.ts"
+} from "./ssh2/NativeCrypto.ts"
 
 const errnoOf = (cause: unknown): string | undefined =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined

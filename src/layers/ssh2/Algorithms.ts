@@ -1,22 +1,7 @@
 /**
- * Which algorithms are offered, and what runs them.
+ * Which algorithms are offered.
  */
-import { createRequire } from "node:module"
 import type { Algorithms } from "ssh2"
-import type { SshCrypto } from "../../services/SshServer.ts"
-
-/**
- * ssh2 loads its addon once, and falls back to JavaScript without a word, for example when the addon was built for
- * another version of Node. Loading it here tells which of the two it was.
- */
-export const detectCrypto = (): SshCrypto => {
-  try {
-    createRequire(import.meta.url)("ssh2/lib/protocol/crypto/build/Release/sshcrypto.node")
-    return "native"
-  } catch {
-    return "javascript"
-  }
-}
 
 /** No SHA-1, no CBC, no group below 14; the cheapest first where security is equal. */
 export const algorithms: Algorithms = {
