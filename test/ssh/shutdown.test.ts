@@ -2,9 +2,9 @@ import { connect } from "node:net"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
 import { waitFor } from "../support/Deadline.ts"
 import { describeEngine, engine, waitForContainers } from "../support/Engine.ts"
-import { harnessError } from "../support/HarnessError.ts"
 import { controlMaster, ssh, startSsh } from "../support/OpenSsh.ts"
 import { finish } from "../support/Program.ts"
 import { startServer, type TestServer } from "../support/Server.ts"
@@ -19,17 +19,10 @@ const knock = (port: number) =>
     return Effect.sync(() => socket.destroy())
   })
 
+const decodeEvent = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
+
 /** Every line that the server wrote is an event. */
-const events = (server: TestServer) =>
-  Effect.try({
-    try: () =>
-      server
-        .text()
-        .trimEnd()
-        .split("\n")
-        .map((line): Record<string, unknown> => JSON.parse(line)),
-    catch: harnessError("reading the log")
-  })
+const events = (server: TestServer) => Effect.forEach(server.text().trimEnd().split("\n"), (line) => decodeEvent(line))
 
 const levels = ["debug", "info", "notice", "warning", "error"]
 
