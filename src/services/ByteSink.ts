@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Cause from "effect/Cause"
 import * as Sink from "effect/Sink"
@@ -32,7 +33,8 @@ export interface ByteSink {
 }
 
 /**
- * Where the two outputs of a program go. With a terminal everything comes on `stdout`.
+ * Where the two outputs of a program go. With a terminal everything comes on `stdout`. Both are ended when the program
+ * is over, and also when it could not be started.
  *
  * @since 0.1.0
  * @category models
@@ -97,7 +99,8 @@ export const makePipe = Effect.fnUntraced(function* (options?: { readonly capaci
 })
 
 /**
- * Writes to a `ByteSink` as an Effect `Sink`: waits whenever the sink asks for a pause, and ends it with the stream.
+ * Writes to a `ByteSink` as an Effect `Sink`: waits whenever the sink asks for a pause, and ends it with the stream. A
+ * stream that fails or is given up leaves it open: half of an input must not look like the whole.
  *
  * @since 0.1.0
  * @category conversions
@@ -108,4 +111,4 @@ export const toSink = (sink: ByteSink): Sink.Sink<void, Uint8Array> =>
       sink.onDrain(() => resume(Effect.void))
       if (sink.write(chunk)) resume(Effect.void)
     })
-  ).pipe(Sink.onExit(() => Effect.sync(() => sink.end())))
+  ).pipe(Sink.onExit((exit) => (Exit.isSuccess(exit) ? Effect.sync(() => sink.end()) : Effect.void)))
