@@ -93,6 +93,12 @@ export const start = Effect.fn("Program.start")(function* (
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
   const failWith = (error: DockerError) => fail(reasonOf(error, spec.command[0]), error)
 
+  const endOutput = Effect.sync(() => {
+    output.stdout.end()
+    output.stderr.end()
+  })
+
+  /** Whether any process was there to take the signal. */
   const deliver = (name: Signal.Name, target: "group" | "all") =>
     deliverSignal(container, Signal.delivery(name, programId, target)).pipe(
       // All of it: an engine that is away would be asked for ever, and at the end of a channel nobody could stop that.
@@ -100,7 +106,7 @@ export const start = Effect.fn("Program.start")(function* (
       Effect.mapError((cause) => fail(new SignalNotDelivered({ name }), cause)),
       Effect.flatMap((status) =>
         status === 0 || status === Signal.nobodyThere
-          ? Effect.void
+          ? Effect.succeed(status === 0)
           : Effect.fail(fail(new SignalNotDelivered({ name }), `exit status ${status}`))
       ),
       Effect.provideService(Docker, docker),
@@ -116,7 +122,8 @@ export const start = Effect.fn("Program.start")(function* (
     !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended)
       ? Effect.void
       : Effect.gen(function* () {
-          yield* deliver("HUP", "all")
+          // What cannot be told to hang up is killed all the same.
+          yield* Effect.ignore(deliver("HUP", "all"))
           yield* Effect.exit(Deferred.await(ended)).pipe(Effect.timeoutOption(hangUpGracePeriod))
           yield* deliver("KILL", "all")
         }).pipe(
@@ -131,6 +138,7 @@ export const start = Effect.fn("Program.start")(function* (
         )
   )
 
+  let lastFailure: DockerError | undefined
   const launch = Effect.gen(function* () {
     const exec = yield* docker
       .createExec(container, {
@@ -139,7 +147,14 @@ export const start = Effect.fn("Program.start")(function* (
         tty,
         ...(tty ? { size: terminal } : {})
       })
-      .pipe(Retry.whileTransient)
+      .pipe(
+        Effect.tapError((error) => {
+          lastFailure = error
+          return Effect.void
+        }),
+        Retry.whileTransient
+      )
+    lastFailure = undefined
     mayRun = true
     const streams = yield* docker.startExec(exec, { tty, output, ...(tty ? { size: terminal } : {}) })
     return [exec, streams] as const
@@ -149,8 +164,15 @@ export const start = Effect.fn("Program.start")(function* (
     Effect.mapError(failWith),
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () => Effect.fail(fail(new ProgramTimedOut({ seconds: Duration.toSeconds(timeout) })))
-    })
+      // What the engine said last tells more than that time is up.
+      orElse: () =>
+        Effect.fail(
+          lastFailure === undefined
+            ? fail(new ProgramTimedOut({ seconds: Duration.toSeconds(timeout) }))
+            : failWith(lastFailure)
+        )
+    }),
+    Effect.onError(() => endOutput)
   )
   yield* streams.ended.pipe(
     Effect.andThen(exitStatus(exec)),
@@ -161,6 +183,8 @@ export const start = Effect.fn("Program.start")(function* (
         : Effect.void
     ),
     Effect.mapError(failWith),
+    // Also of a program that never ran: whoever reads its output must not wait for ever.
+    Effect.ensuring(endOutput),
     Deferred.into(ended),
     Effect.forkIn(streamScope)
   )
@@ -169,7 +193,20 @@ export const start = Effect.fn("Program.start")(function* (
     stdin: streams.stdin,
     exit: Deferred.await(ended),
     resize: (size) => docker.resizeExec(exec, size).pipe(Effect.ignore),
-    signal: (name) => deliver(name, "group")
+    signal: (name) =>
+      deliver(name, "group").pipe(
+        // An engine answers before the program's process is there.
+        Effect.repeat({
+          schedule: Schedule.spaced("50 millis"),
+          times: 20,
+          until: (isDelivered) => isDelivered || Deferred.isDoneUnsafe(ended)
+        }),
+        Effect.flatMap((isDelivered) =>
+          isDelivered || Deferred.isDoneUnsafe(ended)
+            ? Effect.void
+            : Effect.fail(fail(new SignalNotDelivered({ name }), "no process of the program may be signalled"))
+        )
+      )
   }
 })
 
