@@ -29,7 +29,9 @@ const refused = Effect.fnUntraced(function* (server: TestServer, code: string, w
   assert.strictEqual(failed["message"], words)
   assert.strictEqual(failed["username"], user)
   assert.strictEqual(failed["remoteAddress"], "127.0.0.1")
-  const errors = server.events.slice(before).filter(({ level }) => level === "error" || level === "warning")
+  const errors = server.events.filter(
+    (event) => event["connectionId"] === connectionId && (event["level"] === "error" || event["level"] === "warning")
+  )
   assert.deepStrictEqual(
     errors.map((event) => event["code"]),
     [code],
