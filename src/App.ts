@@ -8,11 +8,13 @@ import * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
 import * as ConsoleLog from "./layers/ConsoleLog.ts"
 import * as DockerodeDocker from "./layers/DockerodeDocker.ts"
 import * as FileHostKeys from "./layers/FileHostKeys.ts"
+import * as FileInstance from "./layers/FileInstance.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
 import * as YamlConfig from "./layers/YamlConfig.ts"
 import { Docker } from "./services/Docker.ts"
 import { DockerRun } from "./services/DockerRun.ts"
 import { Logger } from "./services/Logger.ts"
+import * as Reaper from "./services/Reaper.ts"
 import { SshServer } from "./services/SshServer.ts"
 
 /** The configuration from a file, or, without one, from defaults; `DOCKERRUN_…` variables override both. */
@@ -34,6 +36,7 @@ export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(Bcrypt
 /** Everything that a server is made of, given a configuration. */
 const server = Ssh2Server.layer.pipe(
   Layer.provide([DockerRun.layer, authenticator, FileHostKeys.layer]),
+  Layer.provideMerge(FileInstance.layer),
   Layer.provideMerge(engine),
   Layer.provideMerge(ConsoleLog.layer),
   Layer.provide(NodeServices.layer)
@@ -68,6 +71,7 @@ export const serve = (onListening: (address: SshServer["Service"]["address"]) =>
   Effect.gen(function* () {
     const { address, run } = yield* SshServer
     yield* Effect.forkScoped(logEngine)
+    yield* Effect.forkScoped(Reaper.run)
     yield* onListening(address)
     return yield* run
   }).pipe(Effect.scoped, Effect.provide(server))

@@ -132,6 +132,7 @@ const resolvePaths = (file: ConfigFile, resolve: (relative: string) => string): 
     ),
     hostkeyDirectory: resolve(file.ssh.hostkeyDirectory)
   },
+  lifecycle: { ...file.lifecycle, stateDirectory: resolve(file.lifecycle.stateDirectory) },
   auth: {
     ...file.auth,
     ...(file.auth.authorizedKeysFile === undefined ? {} : { authorizedKeysFile: resolve(file.auth.authorizedKeysFile) })

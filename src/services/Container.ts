@@ -28,6 +28,7 @@ import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import * as ImagePull from "./ImagePull.ts"
+import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
@@ -141,12 +142,13 @@ export const acquire = Effect.fn("Container.acquire")(function* (
     yield* logger.log({ level: "info", code: "IMAGE_PULLED", message: `pulled ${image}`, fields: { image, pullMs } })
   })
 
+  const identity = (yield* Instance)?.labels(yield* Clock.currentTimeMillis)
   const plain: ContainerSpec = {
     ...(config.containername === "" ? {} : { name: config.containername }),
     ...(config.platform === undefined ? {} : { platform: config.platform }),
     config: {
       ...config.container,
-      Labels: { ...config.container.Labels, ...labels(client) },
+      Labels: { ...config.container.Labels, ...identity, ...labels(client) },
       Cmd: config.idleCommand
     },
     host: config.host,

@@ -17,6 +17,7 @@ import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
 import * as Container from "./Container.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Program from "./Program.ts"
@@ -79,13 +80,17 @@ const make = Effect.gen(function* () {
     DockerRunConfig,
     Logger
   )(yield* Effect.context<Docker | DockerRunConfig | Logger>()).pipe(
-    Context.add(LifecycleConfig, yield* LifecycleConfig)
+    Context.add(LifecycleConfig, yield* LifecycleConfig),
+    Context.add(Instance, yield* Instance)
   )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
+  const instance = yield* Instance
 
   const connect = Effect.fn("DockerRun.connect")(function* (client: Container.Client) {
     const { connectionId } = client
+    // First, and so until after the container is gone: what is not registered is for the reaper.
+    if (instance !== undefined) yield* instance.register(connectionId)
     const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
     const container = yield* Deferred.make<Container.RunningContainer, ContainerError>()
     const programs = new Set<RunningProgram>()

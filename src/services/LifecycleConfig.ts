@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import type { LifecycleSettings } from "../schema/LifecycleConfig.ts"
 
 /**
@@ -13,5 +14,5 @@ import type { LifecycleSettings } from "../schema/LifecycleConfig.ts"
  * @category references
  */
 export const LifecycleConfig = Context.Reference<LifecycleSettings>("dockerrun/services/LifecycleConfig", {
-  defaultValue: () => ({ deadMansSwitch: true })
+  defaultValue: () => ({ deadMansSwitch: true, stateDirectory: ".dockerrun", reapInterval: Duration.seconds(60) })
 })

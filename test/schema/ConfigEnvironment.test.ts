@@ -42,7 +42,12 @@ describe("ConfigEnvironment", () => {
   it.effect("every variable reaches its setting: a wrong value is reported under both names", () =>
     Effect.gen(function* () {
       // These take any text.
-      const free = ["DOCKERRUN_SSH_BANNER", "DOCKERRUN_SSH_HOSTKEYDIRECTORY", "DOCKERRUN_AUTH_AUTHORIZEDKEYSFILE"]
+      const free = [
+        "DOCKERRUN_SSH_BANNER",
+        "DOCKERRUN_SSH_HOSTKEYDIRECTORY",
+        "DOCKERRUN_AUTH_AUTHORIZEDKEYSFILE",
+        "DOCKERRUN_LIFECYCLE_STATEDIRECTORY"
+      ]
       const strict = variables.filter(({ name }) => !free.includes(name) && name !== "DOCKERRUN_IMAGE")
       const environment = Object.fromEntries(strict.map(({ name }) => [name, "-wrong value-"]))
       const error = yield* Effect.flip(load(environment))
