@@ -51,6 +51,9 @@ const separateDirections = (socket: Socket) => {
   socket._final = (callback) => (closed ? callback() : final(settle(callback)))
 }
 
+/** How long a connection may be silent before the other side is probed, in milliseconds. */
+const keepAliveDelay = 15_000
+
 const listen = (socket: Socket, head: Buffer): HijackedSocket => {
   let broken: Error | undefined
   // At once: an error event without a listener ends the process.
@@ -59,6 +62,8 @@ const listen = (socket: Socket, head: Buffer): HijackedSocket => {
   })
   separateDirections(socket)
   socket.setNoDelay(true)
+  // A silent connection looks the same as one whose other side has vanished: probes tell them apart.
+  socket.setKeepAlive(true, keepAliveDelay)
   // The pool's limit for idle connections is not for a program that thinks.
   socket.setTimeout(0)
   if (head.length > 0) socket.unshift(head)
