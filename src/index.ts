@@ -31,6 +31,7 @@ export {
   type Operation,
   type PullRecord
 } from "./services/InMemoryEngine.ts"
+export { Instance, type Boots, type BootState, type Identity as InstanceIdentity } from "./services/Instance.ts"
 export { LifecycleConfig } from "./services/LifecycleConfig.ts"
 export { LogConfig } from "./services/LogConfig.ts"
 export { Logger, type LogEvent } from "./services/Logger.ts"
@@ -49,11 +50,13 @@ export type { ProgramOutput } from "./services/ByteSink.ts"
 export type { Client } from "./services/Container.ts"
 export type { TerminalSize } from "./services/Docker.ts"
 export type { PullSummary } from "./services/ImagePull.ts"
+export * as Reaper from "./services/Reaper.ts"
 export type { Program } from "./services/Program.ts"
 export type { AdmittedProgram, ProgramKind, PtyRequest, Session } from "./services/Session.ts"
 export { AuthenticationMethod, AuthenticationRequest, KeyQuery, PublicKey } from "./schema/AuthenticationRequest.ts"
 export { AuthenticationResult, Identity, RejectionReason } from "./schema/AuthenticationResult.ts"
 export { ChannelId, ConnectionId, ContainerId, ExecId } from "./schema/Identifiers.ts"
+export { BootId, InstanceId } from "./schema/InstanceId.ts"
 
 /**
  * Layers.
@@ -66,6 +69,7 @@ export * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
 export * as DockerodeDocker from "./layers/DockerodeDocker.ts"
 export * as FileHostKeys from "./layers/FileHostKeys.ts"
+export * as FileInstance from "./layers/FileInstance.ts"
 export * as InMemoryDocker from "./layers/InMemoryDocker.ts"
 export * as Ssh2Server from "./layers/Ssh2Server.ts"
 export * as YamlConfig from "./layers/YamlConfig.ts"
