@@ -125,7 +125,14 @@ export const fromPull = (status: number | undefined, message: string): DockerErr
  *
  * @internal
  */
-export const notStartedPrefixes = ["OCI runtime exec failed: ", "unable to find user ", "unable to find group "]
+export const notStartedPrefixes = [
+  "OCI runtime exec failed: ",
+  "unable to find user ",
+  "unable to find group ",
+  // Of a container that ended in the moment of the start.
+  "cannot exec in a ",
+  "task "
+]
 
 const missing = /no such file or directory|executable file not found|not found in \$PATH/iu
 const notExecutable = /permission denied|is a directory|exec format error|not a directory|text file busy/iu
@@ -147,7 +154,8 @@ export const programNotStarted = (text: string): ProgramNotStarted => {
   })
 }
 
-const containerStopped = /cannot exec (?:in )?a (?:stopped container|paused container|container that has)/iu
+const containerStopped =
+  /cannot exec (?:in )?a (?:stopped|paused|deleted|container that has)|^task \S+ not found|(?:read|write) init-p: /iu
 
 /**
  * What the container runtime says of a program that it did not start: the program's fault, or that of a container which

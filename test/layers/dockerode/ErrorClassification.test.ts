@@ -50,10 +50,14 @@ describe("ErrorClassification", () => {
   it("a container that ended in the moment of the start is at fault, not the program", () => {
     for (const words of [
       "OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown\r\n",
-      "OCI runtime exec failed: exec failed: cannot exec a container that has stopped: unknown\r\n"
+      "OCI runtime exec failed: exec failed: cannot exec a container that has stopped: unknown\r\n",
+      "OCI runtime exec failed: exec failed: unable to start container process: read init-p: connection reset by peer: unknown\r\n",
+      "cannot exec in a stopped state: unknown\r\n",
+      "task 5f75ce299e41b9566bc1a3a62f13528f8dac37a7f8bc295832c983827d04184b not found: not found\r\n"
     ]) {
       const reason = ErrorClassification.notStarted(words)
       assert.deepInclude(reason, { _tag: "Conflict", message: words.trim() })
+      assert.isTrue(ErrorClassification.notStartedPrefixes.some((prefix) => words.startsWith(prefix)))
     }
     for (const { text } of recorded.writtenToStandardOutput) {
       assert.strictEqual(ErrorClassification.notStarted(text)._tag, "ProgramNotStarted")
