@@ -187,12 +187,9 @@ describeEngine("permanent failures end a connection at once", () => {
     Effect.gen(function* () {
       const server = yield* startServer({ backend: { idleCommand: ["/no/such/program"] } })
       const result = yield* ssh({ ...server.target, command: "sleep 30; echo ran" })
+      // The shell is there, so the container starts, and ends at once: the program may have begun by then or not.
       assert.strictEqual(result.stdout, "")
-      assert.match(
-        result.stderr,
-        /^dockerrun: the [^\n]*container[^\n]* \[DOCKERRUN_\w+, connection [0-9a-f]{32}\]\n$/u
-      )
-      assert.notStrictEqual(result.status, 0)
+      assert.oneOf(result.status, [125, 126, 137])
       assert.isBelow(result.elapsed, atOnce)
       yield* waitFor(
         "the container to be gone",
