@@ -128,12 +128,15 @@ export const start = Effect.fn("Program.start")(function* (
           yield* deliver("KILL", "all")
         }).pipe(
           Effect.catch((cause) =>
-            logger.log({
-              level: "warning",
-              code: "PROGRAM_NOT_ENDED",
-              message: "a program that outlived its channel could not be ended",
-              cause
-            })
+            // It is ended with its container, if the connection was closed in the meantime.
+            isContainerLeaving()
+              ? Effect.void
+              : logger.log({
+                  level: "warning",
+                  code: "PROGRAM_NOT_ENDED",
+                  message: "a program that outlived its channel could not be ended",
+                  cause
+                })
           )
         )
   )
