@@ -75,10 +75,17 @@ describeEngine("channels of one connection", () => {
         yield* processCount(id, "sleep 1001", 1)
         yield* processCount(id, "cat", 1)
         yield* killed.kill("SIGKILL")
+        // The client that holds the connection may keep the channel's end to itself until something wakes it up.
+        yield* ssh({ ...target, args: ["-O", "check"] })
         yield* processCount(id, "sleep 1001", 0)
         other.stdin.end("still here\n")
         const result = yield* finish(other, "the other channel")
         assert.deepStrictEqual([result.stdout, result.status], ["still here\nend\n", 0])
+        // Nor does the end of the connection, while the program is still being told to end, look like a fault.
+        yield* ssh({ ...target, args: ["-O", "exit"] })
+        yield* waitForContainers(0, user)
+        const { events } = yield* SharedServer
+        assert.isUndefined(events.find((event) => event["code"] === "PROGRAM_NOT_ENDED"))
       })
     )
 

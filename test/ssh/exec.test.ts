@@ -149,7 +149,7 @@ describeEngine("a command through ssh", () => {
     SharedServer.start({
       user: "exec-noshell",
       image: "dockerrun-test/noshell:1",
-      backend: { idleCommand: ["/bin/sleep", "1000"] }
+      backend: { idleCommand: ["/bin/sleep", "1000"], disableShell: true, shellCommand: [] }
     })
   )("in an image without a shell", (it) => {
     it.effect("runs when it is plain words behind a path", () =>
@@ -194,7 +194,7 @@ describeEngine("a command through ssh", () => {
         const started = yield* server.waitForEvent("CONTAINER_STARTED")
         assert.strictEqual(started["containerId"], container?.Id)
         const inspected = yield* docker("inspect", "--format", "{{json .Config.Labels}}", container?.Id ?? "")
-        assert.deepStrictEqual(JSON.parse(inspected), {
+        assert.containsSubset(JSON.parse(inspected), {
           containerssh_connection_id: started["connectionId"],
           containerssh_ip: "127.0.0.1",
           containerssh_username: "exec-labels",
