@@ -8,7 +8,7 @@ import * as Schedule from "effect/Schedule"
 import type { DockerError } from "../schema/DockerError.ts"
 
 /** How often an engine that answers with a failure of its own is asked again; one that is away is asked until the deadline. */
-const serverErrorTries = 4
+const serverErrorTries = 3
 
 const backOff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
 

@@ -2,6 +2,7 @@
  * A channel on which a program runs: bytes both ways, then the exit status, then the end.
  */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -26,31 +27,27 @@ export interface RunningChannelOptions {
   readonly connection: Connection
   readonly program: AdmittedProgram
   readonly channel: ServerChannel
-  /** Waits until the client closed the channel. */
-  readonly closed: Effect.Effect<void>
+  /** Completed when the client closed the channel. ssh2's channel itself says so only when all input was read. */
+  readonly closed: Deferred.Deferred<void>
   /** The width of the terminal, as last heard. */
   readonly columns: () => number
 }
 
 /** Runs the program until it ends or the client closes the channel, whichever is first; then the channel is over. */
 export const run = ({ channel, closed, columns, connection, program }: RunningChannelOptions) => {
-  let isClosed = false
   let containerId: ContainerId | undefined
   // Attached in the same step in which the channel was accepted: an `error` that nobody hears ends the process. What
   // failed is the connection, which logs it.
   const ignore = () => {}
   channel.on("error", ignore)
   channel.stderr.on("error", ignore)
-  channel.on("close", () => {
-    isClosed = true
-  })
 
   const untilEnd = Effect.gen(function* () {
     const logger = yield* Logger
     if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
     containerId = yield* connection.container
     yield* Effect.annotateLogsScoped({ containerId })
-    const running = yield* program.start(ChannelSink.make(channel, () => isClosed))
+    const running = yield* program.start(ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed)))
     yield* logger.log({
       level: "info",
       code: "PROGRAM_STARTED",
@@ -67,7 +64,10 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
   return Effect.gen(function* () {
     const logger = yield* Logger
     const startTime = yield* Clock.currentTimeMillis
-    const status = yield* Effect.raceFirst(Effect.asSome(untilEnd), Effect.as(closed, Option.none<number>()))
+    const status = yield* Effect.raceFirst(
+      Effect.asSome(untilEnd),
+      Effect.as(Deferred.await(closed), Option.none<number>())
+    )
     if (Option.isSome(status)) channel.exit(status.value)
     channel.end()
     yield* logger.log({

@@ -74,7 +74,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
                   connection,
                   program,
                   channel,
-                  closed: Deferred.await(closed),
+                  closed,
                   columns: () => columns
                 })
           }
