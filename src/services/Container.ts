@@ -284,7 +284,7 @@ export const remove = Effect.fn("Container.remove")(function* (
         Effect.catchReason("DockerError", "NotFound", () => Effect.void)
       )
     ),
-    Retry.whileTransient
+    Retry.untilDone
   )
   // A removal may be asked for any number of times, so an attempt without an answer does not use up all the time.
   const attempt = Duration.times(config.timeout, 1 / removalAttempts)

@@ -30,3 +30,12 @@ export const whileTransient = <A, R>(effect: Effect.Effect<A, DockerError, R>): 
       }
     })
   })
+
+/**
+ * The same, but an engine's own failures are tried again without end, too: for what must not be left undone.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const untilDone = <A, R>(effect: Effect.Effect<A, DockerError, R>): Effect.Effect<A, DockerError, R> =>
+  Effect.retry(effect, { schedule: backOff, while: (error) => error.isTransient })

@@ -216,13 +216,13 @@ describe("failures that do not pass", () => {
     }).pipe(Effect.provide(backend({ registry: { [image]: {} }, faults: [fault] }, { imagePullPolicy: "Always" })))
   )
 
-  it.effect("an engine that keeps on failing is asked four times, not for a minute", () =>
+  it.effect("an engine that keeps on failing is asked three times, not for a minute", () =>
     Effect.gen(function* () {
       const { close, connection } = yield* open()
       const { exit, millis } = yield* inTime(connection.container, 60)
       assert.strictEqual(failure(exit).code, "DOCKERRUN_ENGINE_FAILED")
       assert.isBelow(millis, 2000)
-      assert.strictEqual(yield* callCount("createContainer"), 4)
+      assert.strictEqual(yield* callCount("createContainer"), 3)
       yield* close
       assert.strictEqual(yield* containerCount, 0)
     }).pipe(

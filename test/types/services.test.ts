@@ -103,6 +103,7 @@ describe("the backend", () => {
     expectTypeOf<ChannelsOf<typeof ImagePull.isPresent>>().toEqualTypeOf<Channels<DockerError, Docker>>()
     expectTypeOf<ChannelsOf<typeof ImagePull.pull>>().toEqualTypeOf<Channels<DockerError, Docker>>()
     expectTypeOf<Surface<typeof Retry>["whileTransient"]["fails"]>().toEqualTypeOf<DockerError>()
+    expectTypeOf<Surface<typeof Retry>["untilDone"]["fails"]>().toEqualTypeOf<DockerError>()
   })
 
   it("a pipe and a sink for bytes never fail", () => {
