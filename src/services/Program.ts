@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { Conflict, DockerError } from "../schema/DockerError.ts"
 import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
 import {
@@ -192,10 +193,21 @@ export const start = Effect.fn("Program.start")(function* (
     Effect.forkIn(streamScope)
   )
 
+  // One at a time: of two requests an engine may serve the second one first.
+  const resizing = yield* Semaphore.make(1)
+  let lastSize = terminal
+
   return {
     stdin: streams.stdin,
     exit: Deferred.await(ended),
-    resize: (size) => docker.resizeExec(exec, size).pipe(Effect.ignore),
+    resize: (size) =>
+      Effect.suspend(() => {
+        lastSize = size
+        return resizing.withPermit(
+          // A size that another has overtaken is of no interest any more.
+          Effect.suspend(() => (lastSize === size ? Effect.ignore(docker.resizeExec(exec, size)) : Effect.void))
+        )
+      }),
     signal: (name) =>
       deliver(name, "group").pipe(
         // An engine answers before the program's process is there.

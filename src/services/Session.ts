@@ -133,20 +133,28 @@ export const make = ({ channelId, config, connectionId, start }: SessionOptions)
         command,
         tty: terminal !== undefined,
         start: (output) =>
-          start(
-            {
-              command,
-              env: { ...Object.fromEntries(env), ...(terminal === undefined ? {} : { TERM: terminal.term }) },
-              terminal: () => terminal
-            },
-            output
-          ).pipe(
-            Effect.tap((program) =>
-              Effect.sync(() => {
+          Effect.suspend(() => {
+            let startSize = terminal
+            return start(
+              {
+                command,
+                env: { ...Object.fromEntries(env), ...(terminal === undefined ? {} : { TERM: terminal.term }) },
+                terminal: () => {
+                  startSize = terminal
+                  return terminal
+                }
+              },
+              output
+            ).pipe(
+              Effect.tap((program) => {
                 running = program
+                // The window changed while the program was being started. Nobody waits for that.
+                return terminal === undefined || terminal === startSize
+                  ? Effect.void
+                  : Effect.forkScoped(program.resize(terminal))
               })
             )
-          )
+          })
       } satisfies AdmittedProgram)
     })
 

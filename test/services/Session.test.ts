@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import { ContainerError, EngineUnreachable } from "../../src/schema/ContainerError.ts"
 import type { DockerRunSettings } from "../../src/schema/DockerRunConfig.ts"
@@ -227,6 +230,34 @@ describe("Session", () => {
       assert.deepInclude(started[0], { terminal: { term: "xterm", columns: 100, rows: 30 } })
       yield* session.window({ columns: 120, rows: 40 })
       assert.deepStrictEqual(seen, ["resize 120x40"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a window change while the program is being started reaches it", () =>
+    Effect.gen(function* () {
+      const asked = yield* Latch.make()
+      const mayGoOn = yield* Latch.make()
+      const resized = yield* Deferred.make<unknown>()
+      const { session } = yield* open({}, ({ terminal }) =>
+        Effect.gen(function* () {
+          terminal()
+          yield* asked.open
+          yield* mayGoOn.await
+          return {
+            stdin: ByteSink.discard,
+            exit: Effect.never,
+            resize: (size) => Effect.asVoid(Deferred.succeed(resized, size)),
+            signal: () => Effect.void
+          }
+        })
+      )
+      yield* session.pty({ term: "xterm", ...window })
+      const starting = yield* Effect.forkChild((yield* session.shell).start(output))
+      yield* asked.await
+      yield* session.window({ columns: 100, rows: 30 })
+      yield* mayGoOn.open
+      yield* Fiber.join(starting)
+      assert.deepInclude(yield* Deferred.await(resized), { columns: 100, rows: 30 })
     }).pipe(Effect.scoped)
   )
 
