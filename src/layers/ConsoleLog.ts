@@ -91,6 +91,16 @@ const minimumLevels: Readonly<Record<LogLevel, EffectLogLevel.LogLevel>> = {
 const isWanted = (minimum: LogLevel, { fiber, logLevel }: Logger.Options<unknown>): boolean =>
   minimum !== "notice" || logLevel !== "Info" || fiber.getRef(References.CurrentLogAnnotations)["level"] === "notice"
 
+const ignore = () => {}
+
+/**
+ * Whoever reads the log may go away before the server does; an error that nobody hears would end the server, and every
+ * connection with it. For good: what was written last fails after the layer has closed.
+ */
+const survive = Effect.sync(() => {
+  if (!process.stderr.listeners("error").includes(ignore)) process.stderr.on("error", ignore)
+})
+
 const output = (format: LogFormat, minimum: LogLevel): Logger.Logger<unknown, void> => {
   const line = format === "json" ? json : text
   return Logger.make((options) => {
@@ -108,7 +118,8 @@ export const layer: Layer.Layer<never, never, LogConfig> = Layer.unwrap(
   Effect.map(LogConfig, ({ format, level }) =>
     Layer.mergeAll(
       Logger.layer([output(format, level)]),
-      Layer.succeed(References.MinimumLogLevel, minimumLevels[level])
+      Layer.succeed(References.MinimumLogLevel, minimumLevels[level]),
+      Layer.effectDiscard(survive)
     )
   )
 )

@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -88,6 +89,34 @@ describe("the program", () => {
       yield* finish(program, "hash-password on a terminal")
       assert.match(seen, /status=0\r?\n\$2b\$12\$/u)
       assert.notInclude(seen.slice(0, seen.indexOf("status=")), "xyz")
+    })
+  )
+
+  it.effect("serve goes on when nobody reads its log any more, and ends as it should", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const config = join(directory, "dockerrun.json")
+      const settings = {
+        ssh: { listen: "127.0.0.1:0" },
+        dockerrun: { host: `unix://${directory}/none.sock`, config: { disableShell: true } },
+        log: { level: "debug" }
+      }
+      yield* Effect.promise(() => writeFile(config, JSON.stringify(settings)))
+      const program = yield* start(process.execPath, [main, "serve", "--config", config], { cwd: directory })
+      let log = ""
+      program.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()))
+      const port = yield* waitFor(
+        "the port that it listens on",
+        Effect.sync(() => / port=(\d+) /u.exec(log)?.[1])
+      )
+      program.stderr.destroy()
+      // The first client makes it write to its log; the second one finds it alive.
+      for (const client of ["first", "second"]) {
+        const scan = yield* run("ssh-keyscan", ["-t", "ed25519", "-p", port, "127.0.0.1"])
+        assert.include(scan.stdout, "ssh-ed25519", client)
+      }
+      yield* program.kill("SIGTERM")
+      assert.strictEqual((yield* finish(program, "serve without a reader of its log")).status, 0)
     })
   )
 
