@@ -7,6 +7,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -89,7 +90,8 @@ const make = Effect.gen(function* () {
     const shutdown = yield* Deferred.make<Duration.Duration>()
     const fibers = yield* FiberSet.make<void, never>()
     const fork = yield* FiberSet.runtime(fibers)<Authenticator | DockerRun | Logger>()
-    const sockets = new Map<string, Socket>()
+    const forkTimer = yield* FiberSet.runtime(yield* FiberSet.make<void, never>())()
+    const sockets = new Map<string, { readonly socket: Socket; readonly silence: Fiber.Fiber<void> }>()
 
     const server = new ssh2.Server(
       {
@@ -100,15 +102,16 @@ const make = Effect.gen(function* () {
       },
       (client, { ip, port }) => {
         client.on("error", ignore)
-        const socket = sockets.get(peer(ip, port))
-        if (socket === undefined) {
+        const entry = sockets.get(peer(ip, port))
+        if (entry === undefined) {
           client.end()
           return
         }
+        entry.silence.interruptUnsafe()
         fork(
           ServerConnection.serve({
             client,
-            socket,
+            socket: entry.socket,
             remoteAddress: ip,
             remotePort: port,
             shutdown: Deferred.await(shutdown)
@@ -118,8 +121,20 @@ const make = Effect.gen(function* () {
     )
     const serve = (socket: Socket) => {
       const key = peer(socket.remoteAddress, socket.remotePort)
-      sockets.set(key, socket)
-      socket.once("close", () => sockets.delete(key))
+      // ssh2 tells of a client that has sent its identification, and keeps one that never does for ever.
+      const silence = forkTimer(
+        Effect.andThen(
+          Effect.sleep(ServerConnection.loginGraceTime),
+          Effect.sync(() => socket.destroy())
+        )
+      )
+      const entry = { socket, silence }
+      sockets.set(key, entry)
+      socket.once("close", () => {
+        silence.interruptUnsafe()
+        // The next socket from the same port may be here before this one has closed.
+        if (sockets.get(key) === entry) sockets.delete(key)
+      })
       server.injectSocket(socket)
     }
     yield* Effect.addFinalizer(() =>
@@ -130,7 +145,7 @@ const make = Effect.gen(function* () {
         yield* FiberSet.awaitEmpty(fibers).pipe(
           Effect.timeoutOption(Duration.sum(shutdownGracePeriod, Duration.seconds(5)))
         )
-        for (const socket of sockets.values()) socket.destroy()
+        for (const { socket } of sockets.values()) socket.destroy()
       })
     )
     onSocket = serve

@@ -19,7 +19,7 @@ import * as Authentication from "./Authentication.ts"
 import * as SessionChannel from "./SessionChannel.ts"
 
 /** OpenSSH's `LoginGraceTime`. */
-const loginGraceTime = "2 minutes"
+export const loginGraceTime = "2 minutes"
 
 /** How long a client whose container failed may take to open a channel and read why. */
 const failureGraceTime = "2 seconds"
