@@ -90,6 +90,27 @@ describe("a program", () => {
     }).pipe(Effect.provide(backend({ images })))
   )
 
+  it.effect("has the last of several sizes, whichever the engine is quicker with", () =>
+    Effect.gen(function* () {
+      const { close, session, start } = yield* openSession
+      yield* session.pty({ term: "xterm", columns: 80, rows: 25 })
+      const { stdout } = yield* start(session.exec("/bin/sized"))
+      const sizes = [100, 110, 120].map((columns) => session.window({ columns, rows: 40 }))
+      yield* inTime(Effect.all(sizes, { concurrency: "unbounded" }), 5)
+      yield* inTime(Effect.sleep("1500 millis"), 5)
+      assert.match(stdout(), /;120x40;$/u)
+      assert.notInclude(stdout(), "110x40")
+      yield* close
+    }).pipe(
+      Effect.provide(
+        backend({
+          images,
+          faults: [{ operation: "resizeExec", nth: 1, effect: { _tag: "Delay", duration: "1 second" } }]
+        })
+      )
+    )
+  )
+
   it.effect("is not harmed by a resize that fails, nor is the session", () =>
     Effect.gen(function* () {
       const { close, session, start } = yield* openSession
