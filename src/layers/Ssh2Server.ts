@@ -21,6 +21,7 @@ import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
 import { algorithms } from "./ssh2/Algorithms.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
+import * as ServerSigAlgs from "./ssh2/ServerSigAlgs.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
 
 export {
@@ -102,6 +103,7 @@ const make = Effect.gen(function* () {
       },
       (client, { ip, port }) => {
         client.on("error", ignore)
+        ServerSigAlgs.correct(client)
         const entry = sockets.get(peer(ip, port))
         if (entry === undefined) {
           client.end()

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { assert, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { connectionContainers, describeEngine, waitForContainers } from "../support/Engine.ts"
+import { ForgingAgent } from "../support/ForgingAgent.ts"
 import { generateKey, type KeyPair, ssh } from "../support/OpenSsh.ts"
 import { run } from "../support/Program.ts"
 import { SharedServer, startServer, type TestServer } from "../support/Server.ts"
@@ -46,12 +47,32 @@ describeEngine("logging in", () => {
         assert.strictEqual(event["level"], "info")
       }
       const rsa = kinds["auth-rsa"]
-      const sha2 = yield* login(server, "auth-rsa", rsa, { PubkeyAcceptedAlgorithms: "rsa-sha2-256" })
-      assert.strictEqual(sha2.stdout, "in\n")
+      for (const algorithm of ["rsa-sha2-256", "rsa-sha2-512"]) {
+        const sha2 = yield* login(server, "auth-rsa", rsa, { PubkeyAcceptedAlgorithms: algorithm })
+        assert.deepStrictEqual([sha2.stdout, sha2.status], ["in\n", 0], `${algorithm}: ${sha2.stderr}`)
+      }
       // A key is its user's alone.
       const stranger = yield* login(server, "auth-rsa", kinds["auth-ed25519"])
       assert.strictEqual(stranger.status, 255)
       assert.match(stranger.stderr, /Permission denied \(publickey\)/u)
+    })
+  )
+
+  it.effect("with somebody's public key and a signature by another key is refused, and starts nothing", () =>
+    Effect.gen(function* () {
+      for (const kind of ["ed25519", "ecdsa", "rsa"] as const) {
+        const theirs = yield* generateKey(kind)
+        const mine = yield* generateKey(kind)
+        const user = `auth-forged-${kind}`
+        const server = yield* startServer({ users: { [user]: { authorizedKeys: [theirs.publicKey] } } })
+        const agent = new ForgingAgent(theirs.publicKey, yield* Effect.promise(() => readFile(mine.privateFile)))
+        const refused = yield* Effect.flip(connectClient({ port: server.port, user }, { agent }))
+        assert.match(refused.message, /authentication methods failed/u, kind)
+        assert.isTrue(agent.hasSigned(), kind)
+        const event = yield* server.waitForEvent("AUTHENTICATION_FAILED", ({ reason }) => reason === "KeyNotValid")
+        assert.include(event, { level: "info", username: user })
+        yield* nothingStarted(server, user)
+      }
     })
   )
 
