@@ -7,12 +7,16 @@ import * as BcryptPasswordHasher from "./layers/BcryptPasswordHasher.ts"
 import * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
 import * as ConsoleLog from "./layers/ConsoleLog.ts"
 import * as DockerodeDocker from "./layers/DockerodeDocker.ts"
+import * as EmbeddedDocker from "./layers/EmbeddedDocker.ts"
 import * as FileHostKeys from "./layers/FileHostKeys.ts"
 import * as FileInstance from "./layers/FileInstance.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
 import * as YamlConfig from "./layers/YamlConfig.ts"
+import type { DockerError } from "./schema/DockerError.ts"
 import { Docker } from "./services/Docker.ts"
 import { DockerRun } from "./services/DockerRun.ts"
+import type { DockerRunConfig } from "./services/DockerRunConfig.ts"
+import { EngineConfig } from "./services/EngineConfig.ts"
 import { Logger } from "./services/Logger.ts"
 import * as Reaper from "./services/Reaper.ts"
 import { SshServer } from "./services/SshServer.ts"
@@ -27,8 +31,15 @@ export const configFile = (path: Option.Option<string>) =>
 /** The configuration from a text; `DOCKERRUN_…` variables override it. */
 export const configText = (text: string) => YamlConfig.layerText({ text })
 
+/** What containers run on, given a configuration. */
+const docker = Layer.unwrap(
+  Effect.map(EngineConfig, (kind): Layer.Layer<Docker, DockerError, DockerRunConfig> =>
+    kind === "embedded" ? EmbeddedDocker.layer() : DockerodeDocker.layer
+  )
+)
+
 /** The engine and the log, given a configuration. */
-export const engine = Layer.mergeAll(DockerodeDocker.layer, Logger.layer)
+export const engine = Layer.mergeAll(docker, Logger.layer)
 
 /** Who gets in, given a configuration. */
 export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
@@ -46,6 +57,13 @@ const server = Ssh2Server.layer.pipe(
 const logEngine = Effect.gen(function* () {
   const docker = yield* Docker
   const logger = yield* Logger
+  if ((yield* EngineConfig) === "embedded") {
+    yield* logger.log({
+      level: "warning",
+      code: "ENGINE_EMBEDDED",
+      message: "containers are virtual: made of this process's memory, and not isolated as those of a real engine are"
+    })
+  }
   yield* docker.info.pipe(
     Effect.matchEffect({
       onSuccess: (info) =>

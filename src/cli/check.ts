@@ -6,6 +6,8 @@ import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"
 import * as App from "../App.ts"
 import * as Diagnosis from "../services/Diagnosis.ts"
+import { EngineConfig } from "../services/EngineConfig.ts"
+import { embeddedFindings } from "./engine.ts"
 import { config } from "./flags.ts"
 
 /** The configuration cannot be used; its problems have been printed. */
@@ -18,12 +20,16 @@ class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>("doc
   }
 }
 
+/** Whether an engine answers is for the doctor to say; whether the server has one of its own stands in its files. */
+const engine = Effect.flatMap(EngineConfig, (kind) => (kind === "embedded" ? embeddedFindings : Effect.succeed([])))
+
 export const check = Command.make(
   "check",
   { config },
   Effect.fn(function* ({ config: path }) {
     const source = Option.getOrElse(path, () => "the configuration without a file")
-    const findings = yield* Diagnosis.authentication(App.authenticator).pipe(
+    const findings = yield* Effect.all([Diagnosis.authentication(App.authenticator), engine]).pipe(
+      Effect.map((all) => all.flat()),
       Effect.provide(App.configFile(path)),
       Effect.catch((error) =>
         Effect.andThen(

@@ -12,10 +12,12 @@ import * as FileHostKeys from "../layers/FileHostKeys.ts"
 import * as Ssh2Server from "../layers/Ssh2Server.ts"
 import { HostKeySource } from "../schema/SshConfig.ts"
 import * as Diagnosis from "../services/Diagnosis.ts"
+import { EngineConfig } from "../services/EngineConfig.ts"
 import * as EngineDiagnosis from "../services/EngineDiagnosis.ts"
 import { Logger } from "../services/Logger.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { config } from "./flags.ts"
+import { embedded, embeddedFindings, isEngineNamed } from "./engine.ts"
 
 /** Something does not work; what, has been printed. */
 class Unhealthy extends Schema.TaggedError<Unhealthy>("dockerrun/Unhealthy")("Unhealthy", {
@@ -51,19 +53,27 @@ const hostKeys = Effect.gen(function* () {
   )
 }).pipe(Effect.provide(Logger.layer))
 
-const engine = EngineDiagnosis.engine.pipe(
-  Effect.provide(DockerodeDocker.layer),
-  Effect.catch((error) => Effect.succeed([EngineDiagnosis.unusableEngine(error)]))
-)
+const engine = Effect.fnUntraced(function* (path: Option.Option<string>) {
+  if ((yield* EngineConfig) === "embedded") return yield* embeddedFindings
+  const findings = yield* EngineDiagnosis.engine.pipe(
+    Effect.provide(DockerodeDocker.layer),
+    Effect.catch((error) => Effect.succeed([EngineDiagnosis.unusableEngine(error)]))
+  )
+  const isWell = findings.every(({ verdict }) => verdict !== "fail")
+  if (isWell || Option.isSome(path) || isEngineNamed(process.env)) return findings
+  return (yield* Effect.isSuccess(embedded)) ? [...findings, EngineDiagnosis.embeddedInstead] : findings
+})
 
 /** Everything that depends on the configuration. */
 const examine = Effect.fnUntraced(
   function* (path: Option.Option<string>) {
     const [engineFindings, keyFindings, userFindings, programFindings] = yield* Effect.all(
       [
-        engine,
+        engine(path),
         hostKeys,
-        Option.isSome(path) ? Diagnosis.authentication(App.authenticator) : Effect.succeed([Diagnosis.passwordOfTheRun]),
+        Option.isSome(path)
+          ? Diagnosis.authentication(App.authenticator)
+          : Effect.succeed([Diagnosis.passwordOfTheRun]),
         Diagnosis.programs
       ],
       { concurrency: "unbounded" }

@@ -4,12 +4,16 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"
 import * as App from "../App.ts"
 import * as BcryptPasswordHasher from "../layers/BcryptPasswordHasher.ts"
+import type { EngineKind } from "../schema/EngineConfig.ts"
 import { Docker } from "../services/Docker.ts"
+import { EngineConfig } from "../services/EngineConfig.ts"
 import { PasswordHasher } from "../services/PasswordHasher.ts"
+import { embedded, isEngineNamed } from "./engine.ts"
 
 const user = "demo"
 
@@ -22,12 +26,64 @@ const makePassword = (): string => {
   return Array.from(randomBytes(12), (byte) => alphabet.charAt(byte % alphabet.length)).join("")
 }
 
-class NoEngine extends Schema.TaggedError<NoEngine>("dockerrun/NoEngine")("NoEngine", { cause: Schema.Defect() }) {
+class NoEngine extends Schema.TaggedError<NoEngine>("dockerrun/NoEngine")("NoEngine", {
+  cause: Schema.Defect(),
+  /** Why there is no other one instead. */
+  instead: Schema.optionalKey(Schema.String)
+}) {
   override get message(): string {
     const detail = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `no container engine answers (${detail}); start Docker or Podman, or name its address in DOCKER_HOST`
+    const message = `no container engine answers (${detail}); start Docker or Podman, or name its address in DOCKER_HOST`
+    return this.instead === undefined ? message : `${message}; ${this.instead}`
   }
 }
+
+/** What to serve with, and what the person is told about it. */
+interface Trial {
+  readonly engine: EngineKind
+  readonly shellCommand: ReadonlyArray<string>
+  readonly explanation: ReadonlyArray<string>
+}
+
+const real: Trial = {
+  engine: "docker",
+  shellCommand: shell,
+  explanation: ["Each login gets a container of its own, which is removed when you leave."]
+}
+
+const virtual: Trial = {
+  engine: "embedded",
+  shellCommand: ["/bin/bash", "-l"],
+  explanation: [
+    "Each login gets a VIRTUAL container of its own: a small shell and files in the memory of this process. It is not",
+    "isolated as a real container is, has no network, and is gone when you leave. For real ones start Docker or Podman."
+  ]
+}
+
+const configOf = ({ engine, shellCommand }: Trial, passwordHash: string) =>
+  App.configText(
+    JSON.stringify({
+      auth: { users: { [user]: { passwordHash } } },
+      engine,
+      dockerrun: { config: { shellCommand } },
+      log: { level: "notice" }
+    })
+  )
+
+/** Real containers where there is an engine; virtual ones where there is none and nobody has named one. */
+const choose = Effect.fnUntraced(function* (passwordHash: string) {
+  const config = configOf(real, passwordHash)
+  const kind = yield* EngineConfig.pipe(Effect.provide(config))
+  if (kind === "embedded") return virtual
+  const answer = yield* engineOrReason.pipe(Effect.provide(App.engine.pipe(Layer.provide(config))), Effect.result)
+  if (Result.isSuccess(answer)) return real
+  if (isEngineNamed(process.env)) return yield* answer.failure
+  yield* embedded.pipe(
+    Effect.mapError((cause) => new NoEngine({ cause: answer.failure.cause, instead: cause.message }))
+  )
+  yield* Console.log(`\n${answer.failure.message}\n\nUsing the engine inside of dockerrun instead.`)
+  return virtual
+})
 
 export const tryOut = Command.make(
   "try",
@@ -37,19 +93,13 @@ export const tryOut = Command.make(
     const passwordHash = yield* PasswordHasher.use(({ hash }) => hash(Redacted.make(password))).pipe(
       Effect.provide(BcryptPasswordHasher.layer)
     )
-    const config = App.configText(
-      JSON.stringify({
-        auth: { users: { [user]: { passwordHash } } },
-        dockerrun: { config: { shellCommand: shell } },
-        log: { level: "notice" }
-      })
-    )
-    yield* engineOrReason.pipe(Effect.provide(App.engine.pipe(Layer.provide(config))))
+    const trial = yield* choose(passwordHash)
     return yield* App.serve(({ host, port }) =>
       Console.log(
         [
           "",
-          "Each login gets a container of its own, which is removed when you leave. Log in with:",
+          ...trial.explanation,
+          "Log in with:",
           "",
           `  ssh -p ${port} ${user}@${host}`,
           `  password: ${password}`,
@@ -58,7 +108,7 @@ export const tryOut = Command.make(
           ""
         ].join("\n")
       )
-    ).pipe(Effect.provide(config))
+    ).pipe(Effect.provide(configOf(trial, passwordHash)))
   })
 ).pipe(Command.withDescription("Serve on this machine only, with a password made for this run; needs no configuration"))
 

@@ -16,6 +16,7 @@ import { type ConfigFile, decodeConfigFile } from "../schema/ConfigFile.ts"
 import type { HostKeySource } from "../schema/SshConfig.ts"
 import { AuthConfig } from "../services/AuthConfig.ts"
 import { DockerRunConfig } from "../services/DockerRunConfig.ts"
+import { EngineConfig } from "../services/EngineConfig.ts"
 import { LifecycleConfig } from "../services/LifecycleConfig.ts"
 import { LogConfig } from "../services/LogConfig.ts"
 import { SshConfig } from "../services/SshConfig.ts"
@@ -120,7 +121,8 @@ const sections = (file: ConfigFile): Context.Context<Sections> =>
     Context.add(AuthConfig, file.auth),
     Context.add(DockerRunConfig, file.dockerrun),
     Context.add(LogConfig, file.log),
-    Context.add(LifecycleConfig, file.lifecycle)
+    Context.add(LifecycleConfig, file.lifecycle),
+    Context.add(EngineConfig, file.engine)
   )
 
 const resolvePaths = (file: ConfigFile, resolve: (relative: string) => string): ConfigFile => ({

@@ -45,6 +45,7 @@ export const variables: ReadonlyArray<Variable> = [
   variable("DOCKERRUN_SSH_BANNER", "ssh.banner"),
   variable("DOCKERRUN_SSH_SHUTDOWNGRACEPERIOD", "ssh.shutdownGracePeriod", "duration"),
   variable("DOCKERRUN_AUTH_AUTHORIZEDKEYSFILE", "auth.authorizedKeysFile"),
+  variable("DOCKERRUN_ENGINE", "engine"),
   variable("DOCKERRUN_LIFECYCLE_DEADMANSSWITCH", "lifecycle.deadMansSwitch", "boolean"),
   variable("DOCKERRUN_LIFECYCLE_INSTANCE", "lifecycle.instance"),
   variable("DOCKERRUN_LIFECYCLE_STATEDIRECTORY", "lifecycle.stateDirectory"),

@@ -9,6 +9,7 @@ import { isObject } from "./CanonicalKeys.ts"
 import { decodeConfig, type Rule } from "./ConfigDecoding.ts"
 import { withDefault } from "./ConfigKey.ts"
 import { dockerRunRule, DockerRunSettings } from "./DockerRunConfig.ts"
+import { EngineKind } from "./EngineConfig.ts"
 import { LifecycleSettings } from "./LifecycleConfig.ts"
 import { LogSettings } from "./LogConfig.ts"
 import { SshSettings } from "./SshConfig.ts"
@@ -22,6 +23,11 @@ import { SshSettings } from "./SshConfig.ts"
 export const ConfigFile = Schema.Struct({
   ssh: withDefault(SshSettings, {}, "Where the server listens and who it is."),
   auth: withDefault(AuthSettings, {}, "Who gets in. With nothing here nobody does."),
+  engine: withDefault(
+    EngineKind,
+    "docker",
+    "docker: an engine with Docker's API, where dockerrun.host says. embedded: virtual containers inside of the server, for trying things out; needs the package just-bash."
+  ),
   dockerrun: withDefault(DockerRunSettings, {}, "The engine, and what runs on it for a connection."),
   lifecycle: withDefault(LifecycleSettings, {}, "How containers are kept from outliving their server."),
   log: withDefault(LogSettings, {}, "What is logged, and how.")

@@ -45,6 +45,31 @@ const remedyFor = (reason: DockerError["reason"]): string => {
   }
 }
 
+/**
+ * The engine inside of this program can be used.
+ *
+ * @since 0.1.0
+ * @category findings
+ */
+export const embedded: Finding = {
+  verdict: "warn",
+  subject: subject.engine,
+  message: "embedded: containers are virtual, in the server's own process, and not isolated as real ones are",
+  remedy: "for real containers set engine to docker, and start Docker or Podman"
+}
+
+/**
+ * There is no engine, but the one inside of this program can take its place where nobody has named another.
+ *
+ * @since 0.1.0
+ * @category findings
+ */
+export const embeddedInstead: Finding = {
+  verdict: "ok",
+  subject: subject.engine,
+  message: "without one `dockerrun try` makes virtual containers, in its own process; so does engine: embedded"
+}
+
 const noAnswer: Finding = {
   verdict: "fail",
   subject: subject.engine,

@@ -185,7 +185,7 @@ layer(NodeServices.layer)("YamlConfig", (it) => {
         `${text}dockerrun: { config: { disableShell: true, container: { <<: *shared, user: 0 } } }`
       )
       assert.deepStrictEqual(problems, [
-        "test.yaml:1:1: shared: unknown key; valid: ssh, auth, dockerrun, lifecycle, log",
+        "test.yaml:1:1: shared: unknown key; valid: ssh, auth, engine, dockerrun, lifecycle, log",
         "test.yaml:1:29: dockerrun.config.container.usr: unknown key; did you mean User?"
       ])
       const { dockerrun } = yield* read(
