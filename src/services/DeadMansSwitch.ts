@@ -44,11 +44,12 @@ wait "$idle"`
 
 const shells = new Set(["ash", "bash", "dash", "ksh", "sh"])
 
-/** A shell that is known to be in the image: one that the configuration runs. */
-const knownShell = ({ idleCommand, shellCommand }: ExecutionConfig): string | undefined =>
-  [idleCommand[0], shellCommand[0]].find(
-    (program) => program !== undefined && shells.has(program.slice(program.lastIndexOf("/") + 1))
-  )
+/**
+ * A shell that is known to be in the image, because the idle command begins with it: without it no container would start
+ * anyway. What people run proves nothing; with a shell that is missing they could still run other programs.
+ */
+const knownShell = ({ idleCommand: [program] }: ExecutionConfig): string | undefined =>
+  shells.has(program.slice(program.lastIndexOf("/") + 1)) ? program : undefined
 
 const isDefault = (command: Command): boolean =>
   command.length === defaultIdleCommand.length && command.every((word, index) => word === defaultIdleCommand[index])

@@ -49,16 +49,12 @@ describe("arming a container", () => {
     })
   )
 
-  it.effect("an idle command of one's own is wrapped, word for word, by a shell that is known to be there", () =>
+  it.effect("an idle command of one's own is wrapped, word for word, by the shell that it begins with", () =>
     Effect.gen(function* () {
-      const own = ["/opt/my idle", "$HOME", "a'b"] as const
-      for (const [shell, expected] of [
-        [["/bin/bash", "-l"], "/bin/bash"],
-        [["/usr/local/bin/dash"], "/usr/local/bin/dash"],
-        [["sh"], "sh"]
-      ] as const) {
-        const spec = yield* armed({ idleCommand: own, shellCommand: shell })
-        assert.deepStrictEqual(spec?.config.Cmd, [expected, "-c", wrapScript, expected, ...own])
+      for (const shell of ["/bin/bash", "/usr/local/bin/dash", "sh"]) {
+        const own = [shell, "/opt/my idle", "$HOME", "a'b"] as const
+        const spec = yield* armed({ idleCommand: own })
+        assert.deepStrictEqual(spec?.config.Cmd, [shell, "-c", wrapScript, shell, ...own])
       }
     })
   )
@@ -73,9 +69,9 @@ describe("arming a container", () => {
 
   it.effect("without a shell there is no switch", () =>
     Effect.gen(function* () {
-      const none = { idleCommand: ["/bin/sleep", "1000"], shellCommand: ["/usr/bin/python3"] } as const
-      assert.isUndefined(yield* armed(none))
-      assert.isUndefined(yield* armed({ idleCommand: none.idleCommand, shellCommand: [], disableShell: true }))
+      assert.isUndefined(yield* armed({ idleCommand: ["/bin/sleep", "1000"], shellCommand: [], disableShell: true }))
+      // The person's shell may be missing from the image, and programs run all the same.
+      assert.isUndefined(yield* armed({ idleCommand: ["/bin/sleep", "1000"], shellCommand: ["/bin/sh"] }))
     })
   )
 
@@ -133,7 +129,7 @@ describe("a container with the switch", () => {
       yield* inTime(connection.ended, 10)
       assert.deepStrictEqual(yield* containers, [])
       yield* inTime(close, 10)
-    }).pipe(Effect.provide(backend({}, { idleCommand: ["/bin/sleep", "100000"] })))
+    }).pipe(Effect.provide(backend({}, { idleCommand: ["/bin/sh", "-c", "sleep 100000"] })))
   )
 
   it.effect("is attached before it is started", () =>
@@ -232,8 +228,6 @@ describe("a container with the switch", () => {
       assert.isUndefined(container?.spec.host.AutoRemove)
       yield* close
       assert.deepStrictEqual(yield* containers, [])
-    }).pipe(
-      Effect.provide(backend({}, { idleCommand: ["/bin/sleep", "100000"], shellCommand: [], disableShell: true }))
-    )
+    }).pipe(Effect.provide(backend({}, { idleCommand: ["/bin/sleep", "100000"] })))
   )
 })
