@@ -87,14 +87,16 @@ const decodeReference = Schema.decodeEffect(ImageReferenceFromString)
 
 /**
  * Makes the image present by policy, creates the container, starts it; all within `timeout`. When the Scope closes, at
- * whatever moment, nothing of it is left.
+ * whatever moment, nothing of it is left. A request that the engine answers only later than that is left to `afterlife`,
+ * a Scope that outlives the connection.
  *
  * @since 0.1.0
  * @category operations
  */
 export const acquire = Effect.fn("Container.acquire")(function* (
   client: Client,
-  onStep: (step: Step) => Effect.Effect<void>
+  onStep: (step: Step) => Effect.Effect<void>,
+  afterlife: Scope.Scope
 ): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const logger = yield* Logger
@@ -162,7 +164,7 @@ export const acquire = Effect.fn("Container.acquire")(function* (
     yield* onStep({ _tag: "Creating" })
     // Closes after the container was removed: a removal by the switch would only get in the way of ours.
     const holdScope = yield* Scope.fork(yield* Effect.scope)
-    const [createMs, id] = yield* create(client, armed ?? plain, retry).pipe(during("create"), millis)
+    const [createMs, id] = yield* create(client, armed ?? plain, retry, afterlife).pipe(during("create"), millis)
     yield* Effect.annotateLogsScoped({ containerId: id })
     step = "start"
     yield* onStep({ _tag: "Starting" })
@@ -209,7 +211,8 @@ export const acquire = Effect.fn("Container.acquire")(function* (
 const create = Effect.fnUntraced(function* (
   client: Client,
   spec: ContainerSpec,
-  retry: <A, R>(effect: Effect.Effect<A, DockerError, R>) => Effect.Effect<A, DockerError, R>
+  retry: <A, R>(effect: Effect.Effect<A, DockerError, R>) => Effect.Effect<A, DockerError, R>,
+  afterlife: Scope.Scope
 ) {
   const docker = yield* Docker
   const { config } = yield* DockerRunConfig
@@ -224,8 +227,8 @@ const create = Effect.fnUntraced(function* (
       if (request === undefined) return
       const answer = yield* Fiber.await(request).pipe(Effect.timeoutOption(config.timeout))
       const settled = Option.getOrUndefined(answer)
-      // The engine may still create it after all: nobody waits for that, but it must not stay.
-      if (settled === undefined) yield* Effect.forkDetach(Effect.flatMap(Fiber.join(request), remove))
+      // The engine may still create it after all: the connection does not wait for that, but it must not stay.
+      if (settled === undefined) yield* Effect.forkIn(removeLate(request), afterlife)
       else if (Exit.isSuccess(settled)) yield* remove(settled.value)
       // The connection may have ended before anybody here saw the failure.
       else isDoubtful ||= Option.exists(Cause.findErrorOption(settled.cause), (error) => error.isTransient)
@@ -241,7 +244,7 @@ const create = Effect.fnUntraced(function* (
   )
 
   const ask = Effect.uninterruptible(
-    Effect.map(Effect.forkDetach(docker.createContainer(spec)), (fiber) => {
+    Effect.map(Effect.forkIn(docker.createContainer(spec), afterlife), (fiber) => {
       request = fiber
       return fiber
     })
@@ -258,6 +261,18 @@ const create = Effect.fnUntraced(function* (
     isDoubtful ? Effect.flatMap(made, ([id]) => (id === undefined ? ask : Effect.succeed(id))) : ask
   ).pipe(retry)
 })
+
+/** How long a container is waited for that was asked for by a connection which has ended. */
+const lateAnswerTimeout = "10 minutes"
+
+/** What comes even later is for the reaper. */
+const removeLate = (request: Fiber.Fiber<ContainerId, DockerError>) =>
+  Fiber.join(request).pipe(
+    Effect.flatMap(remove),
+    Effect.timeoutOption(lateAnswerTimeout),
+    Effect.ensuring(Fiber.interrupt(request)),
+    Effect.ignore({ log: "Debug", message: "a container that nobody needs any more was not made after all" })
+  )
 
 /** How many removals without an answer fit into `timeout`. */
 const removalAttempts = 3

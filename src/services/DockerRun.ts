@@ -86,6 +86,7 @@ const make = Effect.gen(function* () {
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
   const instance = yield* Instance
+  const layerScope = yield* Effect.scope
 
   const connect = Effect.fn("DockerRun.connect")(function* (client: Container.Client) {
     const { connectionId } = client
@@ -101,7 +102,7 @@ const make = Effect.gen(function* () {
     // is still being acquired is interrupted, and then the container goes.
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
-    yield* Container.acquire(client, (next) => SubscriptionRef.set(step, next)).pipe(
+    yield* Container.acquire(client, (next) => SubscriptionRef.set(step, next), layerScope).pipe(
       Effect.tapError((error) =>
         logger.log({
           level: "error",

@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type { ContainerError } from "../../src/schema/ContainerError.ts"
 import { BadRequest, Conflict, NotFound, ServerError, Unauthorized, Unreachable } from "../../src/schema/DockerError.ts"
+import { DockerRun } from "../../src/services/DockerRun.ts"
 import { type Fault, type FaultEffect, InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
 import { backend, client, image, inTime, open, RecordedLog } from "../support/Backend.ts"
 
@@ -384,6 +387,27 @@ describe("a client that leaves while its container is being made", () => {
       yield* Effect.forkIn(close, scope)
       yield* TestClock.adjust("30 minutes")
       assert.strictEqual(yield* containerCount, 0)
+    }).pipe(
+      Effect.provide(
+        backend({ faults: [{ operation: "createContainer", effect: { _tag: "Delay", duration: "10 minutes" } }] })
+      )
+    )
+  )
+
+  it.effect("is waited for no longer than the backend lives", () =>
+    Effect.gen(function* () {
+      const engine = yield* InMemoryEngine
+      const layerScope = yield* Scope.make()
+      const { connect } = Context.get(yield* Layer.buildWithScope(Layer.fresh(DockerRun.layer), layerScope), DockerRun)
+      const scope = yield* Scope.make()
+      yield* connect(client()).pipe(Scope.provide(scope))
+      yield* engine.awaitCalls(1, "createContainer")
+      yield* inTime(Scope.close(scope, Exit.void), 300)
+      yield* inTime(Scope.close(layerScope, Exit.void), 1)
+      // Then the engine made it after all: that one is for the reaper.
+      yield* TestClock.adjust("30 minutes")
+      assert.strictEqual(yield* containerCount, 1)
+      assert.strictEqual(yield* callCount("removeContainer"), 0)
     }).pipe(
       Effect.provide(
         backend({ faults: [{ operation: "createContainer", effect: { _tag: "Delay", duration: "10 minutes" } }] })
