@@ -24,6 +24,7 @@ import type { ConnectionId, ContainerId } from "../schema/Identifiers.ts"
 import { ImageReferenceFromString } from "../schema/ImageReference.ts"
 import * as ByteSink from "./ByteSink.ts"
 import * as ContainerFailure from "./ContainerFailure.ts"
+import { remove } from "./ContainerRemoval.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
@@ -273,57 +274,3 @@ const removeLate = (request: Fiber.Fiber<ContainerId, DockerError>) =>
     Effect.ensuring(Fiber.interrupt(request)),
     Effect.ignore({ log: "Debug", message: "a container that nobody needs any more was not made after all" })
   )
-
-/** How many removals without an answer fit into `timeout`. */
-const removalAttempts = 3
-
-/**
- * Removes a container by force, with its anonymous volumes, within `timeout`. One that is gone already counts as
- * removed; one whose removal is under way is waited for. What cannot be removed is logged as an error.
- *
- * @since 0.1.0
- * @category operations
- */
-export const remove = Effect.fn("Container.remove")(function* (
-  id: ContainerId
-): Effect.fn.Return<void, never, Docker | DockerRunConfig | Logger> {
-  const docker = yield* Docker
-  const logger = yield* Logger
-  const { config } = yield* DockerRunConfig
-  const gone = docker.removeContainer(id).pipe(
-    Effect.catchReason("DockerError", "NotFound", () => Effect.void),
-    // "Removal already in progress": wait until it is done. The engine's own wait may answer 404, which is what we want.
-    Effect.catchReason("DockerError", "Conflict", () =>
-      docker.waitContainer(id, "removed").pipe(
-        Effect.asVoid,
-        Effect.catchReason("DockerError", "NotFound", () => Effect.void)
-      )
-    ),
-    Retry.untilDone
-  )
-  // A removal may be asked for any number of times, so an attempt without an answer does not use up all the time.
-  const attempt = Duration.times(config.timeout, 1 / removalAttempts)
-  yield* gone.pipe(
-    Effect.timeoutOption(attempt),
-    Effect.repeat({ until: Option.isSome }),
-    Effect.timeout(config.timeout),
-    millis,
-    Effect.matchEffect({
-      onSuccess: ([removeMs]) =>
-        logger.log({
-          level: "info",
-          code: "CONTAINER_REMOVED",
-          message: `container ${id.slice(0, 12)} removed`,
-          fields: { containerId: id, removeMs }
-        }),
-      onFailure: (cause) =>
-        logger.log({
-          level: "error",
-          code: "CONTAINER_NOT_REMOVED",
-          message: `container ${id.slice(0, 12)} could not be removed; remove it by hand`,
-          fields: { containerId: id },
-          cause
-        })
-    })
-  )
-})

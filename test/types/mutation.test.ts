@@ -38,7 +38,7 @@ const mutations: ReadonlyArray<Mutation> = [
     foundBy: "Session refuses with ProgramError; a program that was admitted may also find no container"
   },
   {
-    file: "src/services/Container.ts",
+    file: "src/services/ContainerRemoval.ts",
     from: "Effect.fn.Return<void, never, Docker | DockerRunConfig | Logger>",
     to: `Effect.fn.Return<void, ${slip}, Docker | DockerRunConfig | Logger>`,
     foundBy: "Container fails with ContainerError, and its removal never"

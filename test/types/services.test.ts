@@ -15,6 +15,7 @@ import type { AuthConfig } from "../../src/services/AuthConfig.ts"
 import type { Authenticator } from "../../src/services/Authenticator.ts"
 import type * as ByteSink from "../../src/services/ByteSink.ts"
 import type * as Container from "../../src/services/Container.ts"
+import type * as ContainerRemoval from "../../src/services/ContainerRemoval.ts"
 import type { Docker, ProgramStreams } from "../../src/services/Docker.ts"
 import type { Connection, DockerRun } from "../../src/services/DockerRun.ts"
 import type { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
@@ -95,8 +96,8 @@ describe("the backend", () => {
   it("Container fails with ContainerError, and its removal never", () => {
     expectTypeOf<Surface<typeof Container>>().toEqualTypeOf<{
       acquire: Channels<ContainerError, Backend | Scope.Scope>
-      remove: Channels<never, Backend>
     }>()
+    expectTypeOf<Surface<typeof ContainerRemoval>>().toEqualTypeOf<{ remove: Channels<never, Backend> }>()
   })
 
   it("ImagePull and Retry fail as the engine does", () => {
