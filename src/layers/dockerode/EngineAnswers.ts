@@ -11,9 +11,13 @@ const listOf = <S extends Schema.Top>(item: S) => Schema.optionalKey(Schema.Null
 const labels = Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.String)))
 
 /**
+ * `cause` is Podman's: the error at the bottom, in words that are the same for each of its kind.
+ *
  * @internal
  */
-export const ErrorAnswer = Schema.fromJsonString(Schema.Struct({ message: Schema.String }))
+export const ErrorAnswer = Schema.fromJsonString(
+  Schema.Struct({ message: Schema.String, cause: Schema.optionalKey(Schema.String) })
+)
 
 /**
  * @internal
@@ -87,7 +91,8 @@ export const ExecCreated = Schema.Struct({ Id: ExecId })
 export const ExecInspect = Schema.Struct({
   Running: Schema.Boolean,
   ExitCode: Schema.optionalKey(Schema.NullOr(Schema.Int)),
-  Pid: Schema.optionalKey(Schema.Int)
+  Pid: Schema.optionalKey(Schema.Int),
+  CanRemove: Schema.optionalKey(Schema.Boolean)
 })
 
 /**

@@ -189,9 +189,12 @@ export const make = Effect.fnUntraced(function* (address: EngineAddress) {
   const refused = Effect.fnUntraced(function* (request: EngineRequest, response: Http.IncomingMessage) {
     const status = response.statusCode ?? 0
     const text = yield* body(request.operation, response).pipe(Effect.catch((error) => Effect.succeed(error.message)))
-    const message = Option.match(decodeError(text), { onNone: () => text.trim(), onSome: (answer) => answer.message })
+    const { cause, message } = Option.getOrElse(decodeError(text), () => ({ cause: undefined, message: text.trim() }))
     const classify = request.classify ?? ErrorClassification.fromStatus
-    return new DockerError({ operation: request.operation, reason: classify(status, message) })
+    return new DockerError({
+      operation: request.operation,
+      reason: classify(ErrorClassification.statusOf(status, cause), message)
+    })
   })
 
   /** The answer, whatever its status. A response that has not been read to its end is cut off with the Scope. */

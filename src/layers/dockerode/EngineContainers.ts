@@ -107,6 +107,10 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     const exit = yield* decodeWait(operation, answer)
     const error = exit.Error?.Message
     if (error) return yield* new DockerError({ operation, reason: new ServerError({ message: error }) })
+    // Podman has no exit on record, as of a container that was never started: its state says what there is to say.
+    if (exit.StatusCode === -1 && condition !== "removed") {
+      return { exitCode: (yield* inspectContainer(id)).exitCode }
+    }
     return { exitCode: exit.StatusCode }
   })
 

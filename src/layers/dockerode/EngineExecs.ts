@@ -67,17 +67,22 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     )
   })
 
-  const inspectExec = Effect.fn("Docker.inspectExec")(function* (id: ExecId) {
+  const readExec = Effect.fnUntraced(function* (id: ExecId) {
     const operation = "inspect exec"
     const answer = yield* withVersion((version) =>
       client.send({ operation, method: "GET", path: `${execPath(version, id)}/json` })
     )
-    const exec = yield* decodeExec(operation, answer)
+    return yield* decodeExec(operation, answer)
+  })
+
+  const inspectExec = Effect.fn("Docker.inspectExec")(function* (id: ExecId) {
+    const exec = yield* readExec(id)
+    // Engines give an exit code to a program that runs, too, and Podman to one that nobody has started.
+    const isOver = !exec.Running && !ExecStart.isNotBegun(exec)
     return {
       running: exec.Running,
       pid: exec.Pid ?? 0,
-      // The engine gives an exit code to a program that runs, too: 0 or null.
-      ...(exec.Running || typeof exec.ExitCode !== "number" ? {} : { exitCode: exec.ExitCode })
+      ...(isOver && typeof exec.ExitCode === "number" ? { exitCode: exec.ExitCode } : {})
     }
   })
 
@@ -94,7 +99,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
         tty: options.tty,
         size: options.size,
         output: options.output,
-        inspect: inspectExec(id),
+        inspect: readExec(id),
         resize: (size) => resizeExec(id, size)
       })
     )

@@ -2,7 +2,7 @@
  * From what an engine answered, or from the way a connection broke, to a typed reason.
  *
  * HTTP status and errno decide. Words are read only where the engine gives no code of its own: for what a registry or
- * the container runtime told it.
+ * the container runtime told it, and for Podman's cause of a 500.
  *
  * @since 0.1.0
  */
@@ -18,6 +18,26 @@ import {
   UnexpectedAnswer,
   Unreachable
 } from "../../schema/DockerError.ts"
+
+/** Podman 4 answers 500 where Docker has a status of its own; these are its causes, which it compares by identity. */
+const podmanCauses: Readonly<Record<string, number>> = {
+  "that name is already in use": 409,
+  "container state improper": 409,
+  "exec session state improper": 409
+}
+
+/** With what is wrong behind it, Podman's cause for what is no reference. */
+const podmanBadReference = "normalizing name for compat API: "
+
+/**
+ * The HTTP status that Docker would have answered. `cause` is what Podman names as such.
+ *
+ * @internal
+ */
+export const statusOf = (status: number, cause: string | undefined): number => {
+  if (status !== 500 || cause === undefined) return status
+  return cause.startsWith(podmanBadReference) ? 400 : (podmanCauses[cause] ?? status)
+}
 
 /**
  * The reason behind an HTTP status of 400 and above.
@@ -120,8 +140,28 @@ export const fromPull = (status: number | undefined, message: string): DockerErr
     : known[1](message)
 }
 
+/** How Podman begins when it writes to a program's standard error that it could not start the program. */
+const podmanPrefixes = ["Error: runc: exec failed: ", "Error: crun: "]
+
+const mayBegin = (text: string, prefix: string) => text.startsWith(prefix) || prefix.startsWith(text)
+
 /**
- * How the engine begins when it writes to a program's standard output that it could not start the program.
+ * Whether Podman may have written this instead of the program, of which there may be more.
+ *
+ * @internal
+ */
+export const mayBePodmans = (text: string): boolean => podmanPrefixes.some((prefix) => mayBegin(text, prefix))
+
+/**
+ * Whether some engine may have written this instead of the program, of which there may be more.
+ *
+ * @internal
+ */
+export const mayBeRefusal = (text: string): boolean =>
+  mayBePodmans(text) || notStartedPrefixes.some((prefix) => mayBegin(text, prefix))
+
+/**
+ * How Docker begins when it writes to a program's standard output that it could not start the program.
  *
  * @internal
  */
@@ -138,8 +178,11 @@ const missing = /no such file or directory|executable file not found|not found i
 const notExecutable = /permission denied|is a directory|exec format error|not a directory|text file busy/iu
 /** The working directory, not the program, is what is missing. */
 const noWorkingDirectory = /chdir to cwd|OCI runtime \w+ failed: .*\bcwd\b/iu
-const runtimeFailed = /OCI runtime (?:exec|create|start) failed/u
-const startingProgram = /(?:starting|start) container process|exec: "|exec failed|chdir to cwd/u
+/** The last two are Podman's, at the end of what its runtime said. */
+const runtimeFailed =
+  /OCI runtime (?:exec|create|start) failed|OCI runtime attempted to invoke a command that was not found$|OCI permission denied$/u
+const startingProgram =
+  /(?:starting|start) container process|exec: "|exec failed|chdir to cwd|crun: (?:executable|open executable)/u
 
 /**
  * A program that could not be started, from the words of the container runtime.
@@ -147,7 +190,8 @@ const startingProgram = /(?:starting|start) container process|exec: "|exec faile
  * @internal
  */
 export const programNotStarted = (text: string): ProgramNotStarted => {
-  const message = text.trim()
+  // Podman adds a line about the stream that it lost over it.
+  const message = /^.*/u.exec(text.trim())?.[0] ?? ""
   return new ProgramNotStarted({
     exitCode: missing.test(message) && !noWorkingDirectory.test(message) ? 127 : 126,
     message

@@ -9,9 +9,10 @@ import type * as Scope from "effect/Scope"
 import type { DockerError } from "../../schema/DockerError.ts"
 import { discard } from "../../services/ByteSink.ts"
 import type { ExecId } from "../../schema/Identifiers.ts"
-import type { ExecInfo, ProgramStreams, TerminalSize } from "../../services/Docker.ts"
+import type { ProgramStreams, TerminalSize } from "../../services/Docker.ts"
 import type { ProgramOutput } from "../../services/ByteSink.ts"
 import * as ApiVersion from "./ApiVersion.ts"
+import type * as Answers from "./EngineAnswers.ts"
 import type { EngineClient } from "./EngineClient.ts"
 import * as ErrorClassification from "./ErrorClassification.ts"
 import * as HijackedSocket from "./HijackedSocket.ts"
@@ -25,14 +26,32 @@ import * as StartRefusal from "./StartRefusal.ts"
  */
 export const sizeAtStart = "1.42"
 
+type ExecAnswer = typeof Answers.ExecInspect.Type
+
 /** An engine refuses to resize a program that it is still starting, so it is asked again, for about two seconds. */
 const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ duration: "2 seconds" }))
 
-/** A program that never ran has no process. */
-const wasNotStarted = (exec: ExecInfo) => !exec.running && exec.pid === 0
+/**
+ * What Podman says of an exec that nobody has started. Docker gives it no exit code, and a process id for good to one
+ * that was started; Podman forgets the process with its end, from when on the exec can be removed.
+ *
+ * @internal
+ */
+export const isNotBegun = (exec: ExecAnswer) =>
+  !exec.Running && exec.Pid === 0 && exec.ExitCode === 0 && exec.CanRemove === false
+
+/**
+ * A program that never ran has no process. Podman says that of those that ran, too: there the words have to be its own,
+ * with an exit status that goes with them.
+ */
+const wasNotStarted = (exec: ExecAnswer, words: string) => {
+  if (exec.Running || (exec.Pid ?? 0) > 0 || isNotBegun(exec)) return false
+  if (exec.CanRemove !== true) return true
+  return ErrorClassification.mayBePodmans(words) && (exec.ExitCode === 126 || exec.ExitCode === 127)
+}
 
 /** For a moment the engine says of either kind of program, the refused and the running, that it runs without a process. */
-const isUndecided = (exec: ExecInfo) => exec.running && exec.pid === 0
+const isUndecided = (exec: ExecAnswer) => (exec.Running && (exec.Pid ?? 0) === 0) || isNotBegun(exec)
 const decisionSoon = Schedule.spaced("5 millis").pipe(Schedule.upTo({ duration: "2 seconds" }))
 
 /**
@@ -46,7 +65,7 @@ export const start = Effect.fnUntraced(function* (options: {
   readonly tty: boolean
   readonly size: TerminalSize | undefined
   readonly output: ProgramOutput
-  readonly inspect: Effect.Effect<ExecInfo, DockerError>
+  readonly inspect: Effect.Effect<ExecAnswer, DockerError>
   readonly resize: (size: TerminalSize) => Effect.Effect<void, DockerError>
 }): Effect.fn.Return<ProgramStreams, DockerError, Scope.Scope> {
   const { client, operation, size, tty } = options
@@ -76,10 +95,10 @@ export const start = Effect.fnUntraced(function* (options: {
   })
   yield* (
     refusal
-      .watch(
+      .watch((words) =>
         options.inspect.pipe(
           Effect.repeat({ schedule: decisionSoon, while: isUndecided }),
-          Effect.map(wasNotStarted),
+          Effect.map((exec) => wasNotStarted(exec, words)),
           // Then it is output like any other.
           Effect.catch(() => Effect.succeed(false))
         )

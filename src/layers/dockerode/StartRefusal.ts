@@ -1,6 +1,7 @@
 /**
  * Engines before Docker 25 open the stream of an exec first and then, when the program cannot be started, write that to
- * the program's standard output. This keeps such words from the client and makes them an error.
+ * the program's standard output; Podman writes it to standard error. This keeps such words from the client and makes
+ * them an error.
  *
  * @since 0.1.0
  */
@@ -13,14 +14,14 @@ import * as ErrorClassification from "./ErrorClassification.ts"
 /** The engine's words are short. More than this is not kept. */
 const wordsLimit = 8 * 1024
 
-const mayBe = (text: string, prefix: string) => text.startsWith(prefix) || prefix.startsWith(text)
+/** No beginning of a refusal is longer. Bytes. */
+const longestBeginning = 64
 
 /** Whether the first bytes of an output may be the beginning of a refusal. A frame may come in pieces. */
-const isSuspicious = (payload: Uint8Array) => {
-  const longest = Math.max(...ErrorClassification.notStartedPrefixes.map((prefix) => prefix.length))
-  const text = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, longest)).toString("latin1")
-  return ErrorClassification.notStartedPrefixes.some((prefix) => mayBe(text, prefix))
-}
+const isSuspicious = (payload: Uint8Array) =>
+  ErrorClassification.mayBeRefusal(
+    Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, longestBeginning)).toString("latin1")
+  )
 
 /**
  * @internal
@@ -28,8 +29,11 @@ const isSuspicious = (payload: Uint8Array) => {
 export interface StartRefusal {
   /** Stands in front of the real output. */
   readonly output: ProgramOutput
-  /** Waits until the first bytes of the output look like a refusal, asks whether it is one, and acts on the answer. */
-  readonly watch: (isNotStarted: Effect.Effect<boolean>) => Effect.Effect<void>
+  /**
+   * Waits until the first bytes of the output look like a refusal, asks whether it is one, and acts on the answer. The
+   * question comes with the words so far.
+   */
+  readonly watch: (isNotStarted: (words: string) => Effect.Effect<boolean>) => Effect.Effect<void>
   /** Fails with `ProgramNotStarted` when the engine refused the start. To be asked when the output has ended. */
   readonly verdict: (operation: string) => Effect.Effect<void, DockerError>
 }
@@ -44,84 +48,80 @@ export const make = (output: ProgramOutput): StartRefusal => {
   const suspicion = Latch.makeUnsafe(false)
   const decided = Latch.makeUnsafe(false)
   let state: "first" | "held" | "passing" | "refused" = "first"
-  let held: Array<Uint8Array> = []
+  let held: Array<{ readonly sink: ByteSink; readonly chunk: Uint8Array }> = []
   let ended = false
   let words = ""
-  let drain = () => {}
+  const drains = new Map<ByteSink, () => void>()
 
   const remember = (chunk: Uint8Array) => {
     if (words.length < wordsLimit) words += Buffer.from(chunk).toString("utf8")
   }
 
-  const stdout: ByteSink = {
+  const guard = (sink: ByteSink): ByteSink => ({
     write: (chunk) => {
       switch (state) {
         case "passing":
-          return output.stdout.write(chunk)
+          return sink.write(chunk)
         case "refused":
           remember(chunk)
           return true
         case "held":
-          held.push(chunk)
+          held.push({ sink, chunk })
           return false
         case "first": {
           if (chunk.byteLength === 0) return true
           if (!isSuspicious(chunk)) {
             state = "passing"
-            return output.stdout.write(chunk)
+            return sink.write(chunk)
           }
           state = "held"
-          held.push(chunk)
+          held.push({ sink, chunk })
           suspicion.openUnsafe()
           return false
         }
       }
     },
     end: () => {
+      // The owner of a refused program still has to say so: its sinks stay open.
       if (state === "held") ended = true
-      else if (state !== "refused") output.stdout.end()
+      else if (state !== "refused") sink.end()
     },
     onDrain: (callback) => {
-      drain = callback
-      output.stdout.onDrain(callback)
+      drains.set(sink, callback)
+      sink.onDrain(callback)
     }
-  }
+  })
 
   const decide = (notStarted: boolean) => {
     const kept = held
     held = []
     if (notStarted) {
       state = "refused"
-      for (const chunk of kept) remember(chunk)
-      drain()
+      for (const { chunk } of kept) remember(chunk)
+      for (const drain of drains.values()) drain()
       return
     }
     state = "passing"
-    let room = true
-    for (const chunk of kept) room = output.stdout.write(chunk)
+    const full = new Set<ByteSink>()
+    for (const { chunk, sink } of kept) {
+      if (sink.write(chunk)) full.delete(sink)
+      else full.add(sink)
+    }
     if (ended) {
       output.stdout.end()
       output.stderr.end()
     }
-    // Otherwise the sink itself calls when it has room again.
-    if (room) drain()
+    // A sink that is full calls by itself when it has room again.
+    for (const [sink, drain] of drains) if (!full.has(sink)) drain()
   }
 
-  const stderr: ByteSink = {
-    write: (chunk) => output.stderr.write(chunk),
-    end: () => {
-      // The owner of a refused program still has to say so: its sinks stay open.
-      if (state === "held") ended = true
-      else if (state !== "refused") output.stderr.end()
-    },
-    onDrain: (callback) => output.stderr.onDrain(callback)
-  }
+  const stdout = guard(output.stdout)
 
   return {
-    output: { stdout, stderr: output.stderr === output.stdout ? stdout : stderr },
+    output: { stdout, stderr: output.stderr === output.stdout ? stdout : guard(output.stderr) },
     watch: (isNotStarted) =>
       suspicion.await.pipe(
-        Effect.andThen(isNotStarted),
+        Effect.andThen(() => isNotStarted(held.map(({ chunk }) => Buffer.from(chunk).toString("utf8")).join(""))),
         Effect.map((notStarted) => decide(notStarted)),
         Effect.onExit(() => decided.open)
       ),

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as ErrorClassification from "../../../src/layers/dockerode/ErrorClassification.ts"
 import * as PullProgress from "../../../src/layers/dockerode/PullProgress.ts"
 import documented from "../../fixtures/engine-answers/documented.json" with { type: "json" }
+import podman from "../../fixtures/engine-answers/podman-4.3.json" with { type: "json" }
 import recorded from "../../fixtures/engine-answers/docker-20.10.json" with { type: "json" }
 
 const errno = (code: string) => Object.assign(new Error(`connect ${code}`), { code })
@@ -16,16 +17,31 @@ describe("ErrorClassification", () => {
     })
   }
 
-  for (const start of [...recorded.starts, ...documented.starts]) {
+  for (const { body, case: name, reason, status } of podman.answers) {
+    it(`recorded from Podman: ${name} is ${reason}`, () => {
+      const found = ErrorClassification.fromStatus(ErrorClassification.statusOf(status, body.cause), body.message)
+      assert.strictEqual(found._tag, reason)
+      assert.strictEqual(found.message, body.message)
+    })
+  }
+
+  it("a cause decides nothing where there is a status that says something", () => {
+    assert.strictEqual(ErrorClassification.statusOf(404, "container state improper"), 404)
+    assert.strictEqual(ErrorClassification.statusOf(500, undefined), 500)
+  })
+
+  for (const start of [...recorded.starts, ...documented.starts, ...podman.starts]) {
     it(`start: ${start.case} is ${start.reason}`, () => {
-      const found = ErrorClassification.fromStart(start.status, start.body.message)
+      const cause = "cause" in start.body && typeof start.body.cause === "string" ? start.body.cause : undefined
+      const status = ErrorClassification.statusOf(start.status, cause)
+      const found = ErrorClassification.fromStart(status, start.body.message)
       assert.strictEqual(found._tag, start.reason)
       const exitCode = "exitCode" in start ? start.exitCode : undefined
       assert.strictEqual(found._tag === "ProgramNotStarted" ? found.exitCode : undefined, exitCode)
     })
   }
 
-  for (const pull of [...recorded.pulls, ...documented.pulls]) {
+  for (const pull of [...recorded.pulls, ...documented.pulls, ...podman.pulls]) {
     it.effect(`pull: ${pull.case} is ${pull.reason}`, () =>
       Effect.gen(function* () {
         const { body } = pull
@@ -43,6 +59,15 @@ describe("ErrorClassification", () => {
       assert.isTrue(ErrorClassification.notStartedPrefixes.some((prefix) => text.startsWith(prefix)))
       const reason = ErrorClassification.programNotStarted(text)
       assert.strictEqual(reason.exitCode, exitCode)
+      assert.strictEqual(reason.message, text.trim())
+    })
+  }
+
+  for (const { case: name, exitCode, text } of podman.writtenToStandardError) {
+    it(`recorded: Podman writes that it did not start ${name}: ${exitCode}`, () => {
+      assert.isTrue(ErrorClassification.mayBePodmans(text))
+      const reason = ErrorClassification.notStarted(text + podman.writtenAfterThat)
+      assert.strictEqual(reason._tag === "ProgramNotStarted" ? reason.exitCode : undefined, exitCode)
       assert.strictEqual(reason.message, text.trim())
     })
   }

@@ -12,21 +12,21 @@ const setup = Effect.gen(function* () {
   const stderr = makeCollector()
   const refusal = StartRefusal.make({ stdout: stdout.sink, stderr: stderr.sink })
   const answer = yield* Deferred.make<boolean>()
-  let asked = 0
+  const asked: Array<string> = []
   let drained = 0
   refusal.output.stdout.onDrain(() => {
     drained += 1
   })
   yield* Effect.forkScoped(
-    refusal.watch(
+    refusal.watch((words) =>
       Effect.suspend(() => {
-        asked += 1
+        asked.push(words)
         return Deferred.await(answer)
       })
     ),
     { startImmediately: true }
   )
-  return { stdout, stderr, refusal, answer, asked: () => asked, drained: () => drained }
+  return { stdout, stderr, refusal, answer, asked, drained: () => drained }
 })
 
 describe("StartRefusal", () => {
@@ -39,7 +39,7 @@ describe("StartRefusal", () => {
       refusal.output.stdout.end()
       yield* refusal.verdict("start exec")
       assert.strictEqual(stdout.timesEnded(), 1)
-      assert.strictEqual(asked(), 0)
+      assert.deepStrictEqual(asked, [])
     })
   )
 
@@ -57,6 +57,36 @@ describe("StartRefusal", () => {
       assert.strictEqual(error.reason.message, words.trim())
       assert.strictEqual(stdout.text(), "")
       assert.strictEqual(stdout.timesEnded() + stderr.timesEnded(), 0)
+    })
+  )
+
+  it.effect("takes Podman's words on standard error for what they are", () =>
+    Effect.gen(function* () {
+      const { answer, asked, refusal, stderr, stdout } = yield* setup
+      const podmans = 'Error: runc: exec failed: unable to start container process: exec: "x": permission denied'
+      assert.isFalse(refusal.output.stderr.write(Buffer.from(`${podmans}: OCI permission denied\n`)))
+      assert.deepStrictEqual(asked, [`${podmans}: OCI permission denied\n`])
+      refusal.output.stderr.write(Buffer.from("Error: read unixpacket: connection reset by peer\n"))
+      Deferred.doneUnsafe(answer, Effect.succeed(true))
+      refusal.output.stdout.end()
+      refusal.output.stderr.end()
+      const { reason } = yield* Effect.flip(refusal.verdict("start exec"))
+      assert.deepInclude(reason, {
+        _tag: "ProgramNotStarted",
+        exitCode: 126,
+        message: `${podmans}: OCI permission denied`
+      })
+      assert.strictEqual(stdout.text() + stderr.text(), "")
+    })
+  )
+
+  it.effect("lets an error of a program pass at once, whatever comes after it", () =>
+    Effect.gen(function* () {
+      const { asked, refusal, stderr } = yield* setup
+      assert.isTrue(refusal.output.stderr.write(Buffer.from("Error: no such table\n")))
+      assert.isTrue(refusal.output.stdout.write(Buffer.from(words)))
+      assert.strictEqual(stderr.text(), "Error: no such table\n")
+      assert.deepStrictEqual(asked, [])
     })
   )
 
