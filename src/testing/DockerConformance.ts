@@ -23,22 +23,35 @@ export interface ConformanceOptions {
   readonly images: ConformanceImages
   /** For all containers of the suite, such as `{ NetworkMode: "none" }`. Default: `{}`. */
   readonly host?: HostConfig
+  /**
+   * What the engine does not claim: the names of cases, with their group in front, such as `"terminals: make a signal of
+   * ctrl-C"`. They are left out. A name that no case has is an error. Default: none.
+   */
+  readonly unclaimed?: ReadonlyArray<string>
 }
 
+const nameOf = ({ group, name }: ConformanceCase) => `${group}: ${name}`
+
 /**
- * Every claim of the suite. Run each `check` with a `Docker` and a clock that goes.
+ * Every claim of the suite but those that are unclaimed. Run each `check` with a `Docker` and a clock that goes. Throws
+ * a `RangeError` when `unclaimed` names a case that there is not.
  *
  * @since 0.1.0
  * @category suites
  */
 export const conformanceCases = (options: ConformanceOptions): ReadonlyArray<ConformanceCase> => {
   const setting: Setting = { images: options.images, host: options.host ?? {} }
-  return [
+  const cases = [
     ...EngineConformance.cases(setting),
     ...ContainerConformance.cases(setting),
     ...ExecConformance.cases(setting),
     ...TerminalConformance.cases(setting)
   ]
+  const unclaimed = new Set(options.unclaimed)
+  const claimed = cases.filter((one) => !unclaimed.has(nameOf(one)))
+  const unknown = unclaimed.difference(new Set(cases.map(nameOf)))
+  if (unknown.size > 0) throw new RangeError(`no case of the suite is called ${[...unknown].join(", nor ")}`)
+  return claimed
 }
 
 /** Longer than any case may take, so that it is the case that says what was late. Milliseconds. */
