@@ -36,122 +36,125 @@ export interface ServerConnectionOptions {
   readonly shutdown: Effect.Effect<Duration.Duration>
 }
 
+/** Nobody joins these fibers: a defect would end one of them without a word. */
+const reportDefect = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
+  Effect.catchDefect(effect, (defect) => Effect.logError("a defect ended a part of the connection", defect))
+
 /**
  * Serves a connection from the client's identification string to its last byte. It must be started in the step in which
  * ssh2 emits `connection`: requests for which nobody listens are lost.
  */
-export const serve = Effect.fnUntraced(function* ({
-  client,
-  remoteAddress,
-  remotePort,
-  shutdown,
-  socket
-}: ServerConnectionOptions) {
-  const connectionId = ConnectionId.make(randomBytes(16).toString("hex"))
-  yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
-  const logger = yield* Logger
-  const dockerRun = yield* DockerRun
-  const startTime = yield* Clock.currentTimeMillis
-  const closed = yield* Deferred.make<void>()
-  // Closed, or as good as that: ssh2 reports an error for what it cannot go on with, a client that answers no keepalive
-  // included, and then waits for the other side to close, which a client that is not there any more never does.
-  const over = yield* Deferred.make<void>()
-  const authenticated = yield* Deferred.make<void>()
-  const backend = yield* Deferred.make<Connection>()
-  const fork = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
-    Effect.flatMap((makeFork) => makeFork<Logger>())
-  )
-  let identity: Identity | undefined
-  const authenticate = yield* Authentication.make(client, remoteAddress, (proven) => {
-    identity = proven
-  })
-  let channels = 0
-
-  client.on("error", (cause) => {
-    Deferred.doneUnsafe(over, Effect.void)
-    fork(logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message }))
-  })
-  client.on("close", () => {
-    Deferred.doneUnsafe(closed, Effect.void)
-    Deferred.doneUnsafe(over, Effect.void)
-  })
-  client.on("authentication", (context) => {
-    fork(authenticate(context))
-  })
-  client.on("ready", () => {
-    Deferred.doneUnsafe(authenticated, Effect.void)
-  })
-  client.on("session", (accept) => {
-    const channelId = ChannelId.make(channels)
-    channels += 1
-    const session = Deferred.makeUnsafe<SessionChannel.Backend>()
-    const own = (effect: Effect.Effect<void, never, Logger>) =>
-      fork(Effect.annotateLogs(effect, { channelId, username: identity?.username }))
-    own(
-      Deferred.await(backend).pipe(
-        Effect.flatMap((connection) =>
-          Effect.map(connection.session(channelId), (session) => ({ connection, session }))
-        ),
-        Deferred.into(session),
-        Effect.asVoid
-      )
+export const serve = Effect.fnUntraced(
+  function* ({ client, remoteAddress, remotePort, shutdown, socket }: ServerConnectionOptions) {
+    const connectionId = ConnectionId.make(randomBytes(16).toString("hex"))
+    yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
+    const logger = yield* Logger
+    const dockerRun = yield* DockerRun
+    const startTime = yield* Clock.currentTimeMillis
+    const closed = yield* Deferred.make<void>()
+    // Closed, or as good as that: ssh2 reports an error for what it cannot go on with, a client that answers no keepalive
+    // included, and then waits for the other side to close, which a client that is not there any more never does.
+    const over = yield* Deferred.make<void>()
+    const authenticated = yield* Deferred.make<void>()
+    const backend = yield* Deferred.make<Connection>()
+    const forkOwned = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
+      Effect.flatMap((makeFork) => makeFork<Logger>())
     )
-    SessionChannel.listen(accept(), Deferred.await(session), own)
-  })
-  client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
-    reject()
-    fork(refused(`a channel to ${destIP}:${destPort}`))
-  })
-  client.on("openssh.streamlocal", (_accept, reject, { socketPath }) => {
-    reject()
-    fork(refused(`a channel to ${socketPath}`))
-  })
-  client.on("request", (_accept, reject, name) => {
-    reject?.()
-    fork(refused(`the global request ${name}`))
-  })
-  yield* Effect.addFinalizer(() => disconnect(client, socket, Deferred.await(closed)))
-
-  const isIn = yield* Effect.raceFirst(
-    Effect.as(Deferred.await(authenticated), true),
-    Effect.as(Effect.raceFirst(Deferred.await(over), shutdown), false)
-  ).pipe(Effect.timeoutOrElse({ duration: loginGraceTime, orElse: () => Effect.succeed(false) }))
-  if (!isIn || identity === undefined) {
-    return yield* logger.log({
-      level: "debug",
-      code: "CONNECTION_CLOSED",
-      message: "the connection ended without a login"
+    const fork = (effect: Effect.Effect<void, never, Logger>) => forkOwned(reportDefect(effect))
+    let identity: Identity | undefined
+    const authenticate = yield* Authentication.make(client, remoteAddress, (proven) => {
+      identity = proven
     })
-  }
+    let channels = 0
 
-  const { fingerprint, method, username } = identity
-  yield* Effect.annotateLogsScoped({ username })
-  yield* logger.log({
-    level: "info",
-    code: "AUTHENTICATION_SUCCEEDED",
-    message: `${username} logged in by ${method}`,
-    fields: { method, ...(fingerprint === undefined ? {} : { fingerprint }) }
-  })
-  const connection = yield* dockerRun.connect({ connectionId, username, address: remoteAddress })
-  yield* Deferred.succeed(backend, connection)
+    client.on("error", (cause) => {
+      Deferred.doneUnsafe(over, Effect.void)
+      fork(logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message }))
+    })
+    client.on("close", () => {
+      Deferred.doneUnsafe(closed, Effect.void)
+      Deferred.doneUnsafe(over, Effect.void)
+    })
+    client.on("authentication", (context) => {
+      fork(authenticate(context))
+    })
+    client.on("ready", () => {
+      Deferred.doneUnsafe(authenticated, Effect.void)
+    })
+    client.on("session", (accept) => {
+      const channelId = ChannelId.make(channels)
+      channels += 1
+      const session = Deferred.makeUnsafe<SessionChannel.Backend>()
+      const own = (effect: Effect.Effect<void, never, Logger>) =>
+        fork(Effect.annotateLogs(effect, { channelId, username: identity?.username }))
+      own(
+        Deferred.await(backend).pipe(
+          Effect.flatMap((connection) =>
+            Effect.map(connection.session(channelId), (session) => ({ connection, session }))
+          ),
+          Deferred.into(session),
+          Effect.asVoid
+        )
+      )
+      SessionChannel.listen(accept(), Deferred.await(session), own)
+    })
+    client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
+      reject()
+      fork(refused(`a channel to ${destIP}:${destPort}`))
+    })
+    client.on("openssh.streamlocal", (_accept, reject, { socketPath }) => {
+      reject()
+      fork(refused(`a channel to ${socketPath}`))
+    })
+    client.on("request", (_accept, reject, name) => {
+      reject?.()
+      fork(refused(`the global request ${name}`))
+    })
+    yield* Effect.addFinalizer(() => disconnect(client, socket, Deferred.await(closed)))
 
-  // Without its container a connection is of no use; its channels have a moment to say so.
-  const failed = Effect.exit(connection.container).pipe(
-    Effect.flatMap((exit) => (Exit.isSuccess(exit) ? connection.ended : Effect.void)),
-    Effect.tap(() => Effect.sleep(failureGraceTime))
-  )
-  yield* Effect.raceAllFirst([
-    Deferred.await(over),
-    failed,
-    Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
-  ])
-  yield* logger.log({
-    level: "info",
-    code: "CONNECTION_CLOSED",
-    message: `the connection of ${username} ended`,
-    fields: { durationMs: (yield* Clock.currentTimeMillis) - startTime }
-  })
-}, Effect.scoped)
+    const isIn = yield* Effect.raceFirst(
+      Effect.as(Deferred.await(authenticated), true),
+      Effect.as(Effect.raceFirst(Deferred.await(over), shutdown), false)
+    ).pipe(Effect.timeoutOrElse({ duration: loginGraceTime, orElse: () => Effect.succeed(false) }))
+    if (!isIn || identity === undefined) {
+      return yield* logger.log({
+        level: "debug",
+        code: "CONNECTION_CLOSED",
+        message: "the connection ended without a login"
+      })
+    }
+
+    const { fingerprint, method, username } = identity
+    yield* Effect.annotateLogsScoped({ username })
+    yield* logger.log({
+      level: "info",
+      code: "AUTHENTICATION_SUCCEEDED",
+      message: `${username} logged in by ${method}`,
+      fields: { method, ...(fingerprint === undefined ? {} : { fingerprint }) }
+    })
+    const connection = yield* dockerRun.connect({ connectionId, username, address: remoteAddress })
+    yield* Deferred.succeed(backend, connection)
+
+    // Without its container a connection is of no use; its channels have a moment to say so.
+    const failed = Effect.exit(connection.container).pipe(
+      Effect.flatMap((exit) => (Exit.isSuccess(exit) ? connection.ended : Effect.void)),
+      Effect.tap(() => Effect.sleep(failureGraceTime))
+    )
+    yield* Effect.raceAllFirst([
+      Deferred.await(over),
+      failed,
+      Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
+    ])
+    yield* logger.log({
+      level: "info",
+      code: "CONNECTION_CLOSED",
+      message: `the connection of ${username} ended`,
+      fields: { durationMs: (yield* Clock.currentTimeMillis) - startTime }
+    })
+  },
+  Effect.scoped,
+  reportDefect
+)
 
 const refused = (what: string) =>
   Logger.use((logger) => logger.log({ level: "debug", code: "REQUEST_UNSUPPORTED", message: `refused ${what}` }))
