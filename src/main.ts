@@ -11,6 +11,9 @@ const { version } = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Str
   createRequire(import.meta.url)("../package.json")
 )
 
+// Whoever read our output may have gone (`dockerrun schema | head -1`): that is no reason to die of.
+process.stdout.on("error", () => {})
+
 NodeRuntime.runMain(Command.run(root, { version }).pipe(Effect.provide(NodeServices.layer)), {
   disableErrorReporting: true,
   teardown: (exit, onExit) => {

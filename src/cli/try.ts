@@ -38,6 +38,9 @@ class NoEngine extends Schema.TaggedError<NoEngine>("dockerrun/NoEngine")("NoEng
   }
 }
 
+/** A server that listens on every address is reached by a name that is one of them. */
+const reachable = (host: string): string => (host === "::" || host === "0.0.0.0" ? "localhost" : host)
+
 /** What to serve with, and what the person is told about it. */
 interface Trial {
   readonly engine: EngineKind
@@ -101,7 +104,7 @@ export const tryOut = Command.make(
           ...trial.explanation,
           "Log in with:",
           "",
-          `  ssh -p ${port} ${user}@${host}`,
+          `  ssh -p ${port} ${user}@${reachable(host)}`,
           `  password: ${password}`,
           "",
           "Stop the server with Ctrl-C.",

@@ -39,7 +39,7 @@ export const reason = (
     case "pull":
       return duringPull(error, config.container.Image)
     case "create":
-      return duringCreate(error, config.container.Image, config.containername)
+      return duringCreate(error, config.containername)
     case "start":
       return error.reason._tag === "ServerError" ? new EngineFailed() : new ContainerNotStarted()
   }
@@ -60,12 +60,12 @@ const duringPull = ({ reason }: DockerError, image: string): ContainerErrorReaso
   }
 }
 
-const duringCreate = ({ reason }: DockerError, image: string, name: string): ContainerErrorReason => {
+const duringCreate = ({ reason }: DockerError, name: string): ContainerErrorReason => {
   switch (reason._tag) {
-    case "NotFound":
-      return new ImageNotFound({ image })
     case "Conflict":
       return new ContainerNameTaken({ name })
+    // What the configuration names is not there: a network, or an image that was removed a moment ago.
+    case "NotFound":
     case "BadRequest":
       return new ContainerRejected()
     default:

@@ -118,7 +118,8 @@ const make = Effect.gen(function* () {
       ),
       Effect.onError(() => Scope.close(containerScope, Exit.void)),
       Effect.exit,
-      Effect.forkScoped
+      // At once, so that whoever waits for the container learns its fate even if the connection ends in the same moment.
+      Effect.forkScoped({ startImmediately: true })
     )
     // Their streams first: an engine that removes a container waits, some of them for ten seconds, until the output of
     // its programs was taken, which a client that stopped reading and then left never did.

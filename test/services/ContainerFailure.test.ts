@@ -59,7 +59,7 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
   },
   create: {
     // The image was taken away between the pull and the container.
-    NotFound: "DOCKERRUN_IMAGE_NOT_FOUND",
+    NotFound: "DOCKERRUN_CONTAINER_REJECTED",
     Conflict: "DOCKERRUN_CONTAINER_NAME_TAKEN",
     BadRequest: "DOCKERRUN_CONTAINER_REJECTED",
     Unauthorized: "DOCKERRUN_ENGINE_FAILED",
