@@ -124,6 +124,21 @@ const idle = (process: SimulatedProcess): Effect.Effect<number> | undefined => {
   return option === "-c" ? StandardPrograms.idle(text)?.(process) : undefined
 }
 
+/** How long programs may take to say that their container was killed. */
+const lastWordsTime = "1 second"
+
+/** Ends when the container was killed, and its programs have said so. */
+const lastOf = (machine: VirtualMachine.VirtualMachine): Effect.Effect<number> =>
+  machine.death.pipe(
+    Effect.tap((death) =>
+      typeof death === "string"
+        ? Effect.logWarning(`a virtual container has ended: ${death}`)
+        : Effect.logError("a virtual container has died", death.cause)
+    ),
+    Effect.andThen(Effect.timeoutOption(machine.quiet, lastWordsTime)),
+    Effect.as(killed)
+  )
+
 /** How a process ends that was killed together with its container. */
 const killed = 137
 
@@ -157,7 +172,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
         return Effect.raceFirst(
           FirstProcess.run(process, (command) => run({ ...process, arguments: command, stdin: Stream.empty })) ??
             run(process),
-          Effect.as(machine.death, killed)
+          lastOf(machine)
         ).pipe(
           Effect.ensuring(
             Effect.suspend(() => {

@@ -20,7 +20,7 @@ import type { Amount, Identity, OutputName } from "./Protocol.ts"
 /** What a program's streams are connected to. */
 export interface Streams {
   /** Waits while the reader is slow. */
-  readonly write: (output: OutputName, bytes: Uint8Array<ArrayBuffer>) => Promise<void>
+  readonly write: (output: OutputName, bytes: Uint8Array) => Promise<void>
   readonly read: (amount: Amount) => Promise<Uint8Array>
 }
 

@@ -14,10 +14,12 @@ import {
   type FromContainer,
   type Identity,
   type Limits,
+  type OutputName,
   type Run,
   type Size,
   type Stop
 } from "./Protocol.ts"
+import * as OutgoingBytes from "./OutgoingBytes.ts"
 import * as ScriptPlan from "./ScriptPlan.ts"
 import * as ShellCommand from "./ShellCommand.ts"
 import { commands, executionLimits } from "./ShellLimits.ts"
@@ -26,10 +28,6 @@ import * as VirtualCommands from "./VirtualCommands.ts"
 
 // While a script runs, the library bars it from shared memory; what was taken before keeps working.
 const { compareExchange, load } = Atomics
-
-/** How much output may be on its way to the reader. */
-const outputWindow = 262_144
-const messageSize = 65_536
 
 /** Exit statuses of what was stopped: 128 and the number of the signal that a kernel would send. */
 const statusOf: Readonly<Record<Stop, number>> = { interrupt: 130, overtime: 152, overflow: 153, end: 137 }
@@ -66,9 +64,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
   let controller = new AbortController()
   let onReply: ((reply: Reply) => void) | undefined
   let onInput: (() => void) | undefined
-  let onTaken: (() => void) | undefined
   let input: Array<Uint8Array> = []
-  let underWay = 0
   let written = 0
 
   const stopped = (): Stop | undefined => {
@@ -85,35 +81,28 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
     }
     written = 0
   }
+  const outgoing = OutgoingBytes.make((output, bytes) => post({ _tag: "Output", id, output, bytes }))
   const stop = () => {
     controller.abort()
     onReply?.({ reason: stopped() === "end" ? "end" : "cancel" })
     onInput?.()
-    onTaken?.()
+    outgoing.release()
   }
   const stopFor = (reason: Stop) => {
     compareExchange(word, 0, control.go, control[reason])
     stop()
   }
 
-  const write = async (output: "stdout" | "stderr", bytes: Uint8Array<ArrayBuffer>): Promise<void> => {
+  const write = async (output: OutputName, bytes: Uint8Array): Promise<void> => {
     written += bytes.byteLength
     if (written > limits.output) stopFor("overflow")
-    for (let offset = 0; offset < bytes.byteLength && stopped() === undefined; offset += messageSize) {
-      const part = bytes.slice(offset, offset + messageSize)
-      underWay += part.byteLength
-      post({ _tag: "Output", id, output, bytes: part })
-      if (underWay < outputWindow) continue
-      await new Promise<void>((resolve) => {
-        onTaken = resolve
-      })
-      onTaken = undefined
-    }
+    else if (stopped() === undefined) await outgoing.write(output, bytes)
   }
   const say = (text: string) => write(hasTerminal ? "stdout" : "stderr", new TextEncoder().encode(text))
 
   const read = async (amount: Amount): Promise<Uint8Array> => {
     input = []
+    outgoing.flush()
     post({ _tag: "Wants", id, amount })
     await new Promise<void>((resolve) => {
       onInput = resolve
@@ -123,6 +112,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
   }
 
   const ask = async (prompt: string): Promise<Reply> => {
+    outgoing.flush()
     post({ _tag: "Prompt", id, text: hasTerminal ? prompt : "" })
     const reply = await new Promise<Reply>((resolve) => {
       onReply = resolve
@@ -195,6 +185,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
 
   let status = 0
   let isOver = false
+  let isCutShort = false
   /** A shell that begins does not know how the last command ended. */
   let isNew = true
   let next: (prompts: readonly [string, string]) => Promise<ScriptPlan.Plan | undefined> = interactive
@@ -220,10 +211,10 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
     await context.assignShellVariable?.("_text", status === 0 ? plan.text : `_status ${status}\n${plan.text}`)
     return { stdout: "", stderr: "", exitCode: 0 }
   })
-  /** A `break` among the commands ends the inner loop of the driver: it is entered again. */
-  const again = defineCommand("_again", () => {
-    isNew = true
-    return Promise.resolve({ stdout: "", stderr: "", exitCode: isOver ? 1 : 0 })
+  /** The loop has ended, and not by `exit`: for want of texts, by a `break` in one, or by a fault of the library. */
+  const loopEnd = defineCommand("_end", () => {
+    isCutShort = !isOver
+    return Promise.resolve({ stdout: "", stderr: "", exitCode: 0 })
   })
   const copy = defineCommand(ScriptPlan.copyCommand, async () => {
     while (true) {
@@ -246,9 +237,10 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
       coverage: {
         hit: () => {
           if (load(word, 0) !== control.go) controller.abort()
+          outgoing.tick()
         }
       },
-      customCommands: [nextText, again, copy, lastStatus, ...VirtualCommands.make(identity, () => size)],
+      customCommands: [nextText, loopEnd, copy, lastStatus, ...VirtualCommands.make(identity, () => size)],
       processInfo: {
         pid: id,
         ppid: 1,
@@ -283,6 +275,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
     if (command._tag === "Input" && hasTerminal) await say(greeting)
     while (true) {
       isNew = true
+      isCutShort = false
       const result = await shell(settings)
       const reason = stopped()
       if (reason === "end") return statusOf.end
@@ -291,10 +284,9 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
         if (result.stdout !== "") await write("stdout", new TextEncoder().encode(result.stdout))
         if (result.stderr !== "") await say(result.stderr)
         if (isOver) return status
-        status = result.exitCode
-        // A shell that ended with an error of its own, such as a limit of the library, begins anew; unless it never
-        // came to a prompt.
-        if (result.stderr === "" || isNew || command._tag !== "Input") return status
+        status = isCutShort && result.stderr !== "" ? 1 : result.exitCode
+        // Whoever types commands goes on in another shell after what was not `exit`; unless it never came to a prompt.
+        if (command._tag !== "Input" || isNew || (!isCutShort && result.stderr === "")) return status
       } else {
         if (reason === "overtime") await say("bash: killed: more CPU time than a virtual container may use\n")
         if (reason === "overflow") await say("\nbash: killed: more output than a virtual container may write\n")
@@ -317,6 +309,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
   const finish = async () => {
     const exitStatus = await toTheEnd()
     await files.disconnect(id)
+    outgoing.flush()
     post({ _tag: "Exited", id, status: exitStatus & 255 })
   }
   const finished = finish()
@@ -328,10 +321,7 @@ export const start = (request: Run, { files, identity, limits, post }: Surroundi
       input.push(bytes)
       if (isLast) onInput?.()
     },
-    taken: (bytes) => {
-      underWay -= bytes
-      if (underWay < outputWindow) onTaken?.()
-    },
+    taken: outgoing.taken,
     resize: (next) => {
       size = next
     },

@@ -41,8 +41,7 @@ const assignments = (keyword: string, variables: Readonly<Record<string, string>
     .map(([name, value]) => `${keyword}${name}=${quote(value)}\n`)
 
 /**
- * `_next` sets `_text`, or fails when there is no more. A `break` in the text ends the inner loop: `_again` enters it
- * once more.
+ * `_next` sets `_text`, or fails when there is no more; `_end` says that the loop has ended otherwise than by `exit`.
  *
  * @internal
  */
@@ -57,7 +56,6 @@ export const make = (options: {
   const variables = [...assignments("export ", remembered.exported), ...assignments("", remembered.others)].join("")
   const prompts = options.hasTerminal ? ' "${PS1@P}" "${PS2@P}"' : ""
   return `shopt -s expand_aliases
-${variables}${remembered.definitions}${settings}while _again; do
-  while _next "$?"${prompts}; do eval "$_text" >>${paths.stdout} 2>>${paths.stderr}; done
-done`
+${variables}${remembered.definitions}${settings}while _next "$?"${prompts}; do eval "$_text" >>${paths.stdout} 2>>${paths.stderr}; done
+_end`
 }

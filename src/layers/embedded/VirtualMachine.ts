@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import {
@@ -64,6 +65,8 @@ export interface VirtualMachine {
   readonly run: (request: Omit<Run, "_tag" | "id" | "control">) => Effect.Effect<RunningShell, never, Scope.Scope>
   /** Waits for the end of the container. */
   readonly death: Effect.Effect<Death>
+  /** Waits until the programs in it have told their readers that it has ended. */
+  readonly quiet: Effect.Effect<void>
   /** Whether it has ended, and why. */
   readonly deathNow: Effect.Effect<Death | undefined>
 }
@@ -104,10 +107,13 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<VirtualMachine, never, Scope.Scope> {
   const death = Deferred.makeUnsafe<Death>()
   const runs = new Map<number, Entry>()
+  const unsettled = new Set<number>()
+  const settled = Latch.makeUnsafe(true)
   const answers = new Map<number, (answer: FromContainer) => void>()
   // As in a container, process 1 is there already.
   let lastId = 1
   let lastRequest = 0
+  let isReady = false
 
   const worker = yield* Effect.acquireRelease(
     Effect.sync(
@@ -145,7 +151,11 @@ export const make = Effect.fnUntraced(function* (
       if (message._tag === "Prompt" || message._tag === "Exited") entry.busySince = undefined
       if (message._tag === "Exited") runs.delete(message.id)
       Queue.offerUnsafe(entry.messages, message)
-    } else if (message._tag !== "Ready") {
+    } else if (message._tag === "Ready") {
+      // What it took to come so far is not the programs' doing.
+      isReady = true
+      for (const entry of runs.values()) entry.busySince = used()
+    } else {
       const answer = answers.get(message.request)
       answers.delete(message.request)
       answer?.(message)
@@ -203,13 +213,17 @@ export const make = Effect.fnUntraced(function* (
       const id = lastId
       const word = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
       const messages = yield* Queue.unbounded<RunMessage>()
-      const entry: Entry = { word, messages, busySince: used(), stoppingSince: undefined }
+      const entry: Entry = { word, messages, busySince: isReady ? used() : undefined, stoppingSince: undefined }
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
           if (runs.has(id)) stop(entry, id, "end")
+          unsettled.delete(id)
+          if (unsettled.size === 0) settled.openUnsafe()
         })
       )
       runs.set(id, entry)
+      unsettled.add(id)
+      settled.closeUnsafe()
       if (Deferred.isDoneUnsafe(death)) Queue.offerUnsafe(messages, { _tag: "Exited", id, status: killed })
       post({ ...options, _tag: "Run", id, control: word.buffer })
       return {
@@ -230,6 +244,7 @@ export const make = Effect.fnUntraced(function* (
       }
     }),
     death: Deferred.await(death),
+    quiet: settled.await,
     deathNow: Effect.suspend(() =>
       Deferred.isDoneUnsafe(death) ? Deferred.await(death) : Effect.succeed<Death | undefined>(undefined)
     )
