@@ -70,9 +70,10 @@ export const backend = Layer.effect(
     return DockerRun.of({
       connect: Effect.fn("tenants.connect")(function* (client) {
         const settings = Layer.effect(DockerRunConfig, settingsFor(client))
-        // Fresh, because layers are built once and shared, and this one is to be another for everybody.
-        const { connect } = yield* Effect.provide(DockerRun, Layer.fresh(DockerRun.layer).pipe(Layer.provide(settings)))
-        return yield* connect(client)
+        // Fresh, because layers are built once and shared, and this one is to be another for everybody. It is built in
+        // the connection's Scope, so that it is there until the container is gone.
+        const own = yield* Layer.build(Layer.fresh(DockerRun.layer).pipe(Layer.provide(settings)))
+        return yield* Context.get(own, DockerRun).connect(client)
       }, Effect.provideContext(context))
     })
   })
