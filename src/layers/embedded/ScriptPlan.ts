@@ -64,7 +64,9 @@ const outputs = ({ paths }: Rewriting): ReadonlyArray<Redirection> => [
 const inputOf = (command: CommandNode, rewriting: Rewriting): ReadonlyArray<Redirection> => {
   if (command.type !== "SimpleCommand" || command.redirections.some(readsElsewhere)) return []
   const amount = amountRead(command)
-  if (amount === undefined) return []
+  // A shell in a shell would take all that is typed for its script, and only then begin.
+  const isShell = /(?:^|\/)(?:ba)?sh$/u.test(literal(command.name) ?? "")
+  if (amount === undefined || (isShell && rewriting.hasTerminal)) return []
   rewriting.readsInput = true
   return [redirection(0, "<", amount === "line" ? rewriting.paths.line : rewriting.paths.stdin)]
 }
