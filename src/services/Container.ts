@@ -69,7 +69,13 @@ export interface RunningContainer {
   readonly ended: Effect.Effect<void>
 }
 
-const connectionLabel = "containerssh_connection_id"
+/**
+ * The label that ties a container to its connection.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const connectionLabel = "containerssh_connection_id"
 
 const labels = (client: Client): Record<string, string> => ({
   [connectionLabel]: client.connectionId,

@@ -15,13 +15,12 @@ import * as Schedule from "effect/Schedule"
 import { DockerError, Unreachable } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { InstanceId } from "../schema/InstanceId.ts"
+import { connectionLabel } from "./Container.ts"
 import { type ContainerSummary, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { type Boots, Instance, label } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
-
-const connectionLabel = "containerssh_connection_id"
 
 /** Removals at the same time; the engine has connections to serve, too. */
 const concurrency = 2

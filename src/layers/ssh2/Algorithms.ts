@@ -3,6 +3,16 @@
  */
 import type { Algorithms } from "ssh2"
 
+/** What a server may prove itself with, and a client too. */
+export const signatures = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "rsa-sha2-512",
+  "rsa-sha2-256"
+] as const
+
 /** No SHA-1, no CBC, no group below 14; the cheapest first where security is equal. */
 export const algorithms: Algorithms = {
   kex: [
@@ -15,14 +25,7 @@ export const algorithms: Algorithms = {
     "diffie-hellman-group18-sha512",
     "diffie-hellman-group14-sha256"
   ],
-  serverHostKey: [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256"
-  ],
+  serverHostKey: [...signatures],
   cipher: [
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",

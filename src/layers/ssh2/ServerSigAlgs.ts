@@ -7,15 +7,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type { Connection } from "ssh2"
-
-const algorithms = [
-  "ssh-ed25519",
-  "ecdsa-sha2-nistp256",
-  "ecdsa-sha2-nistp384",
-  "ecdsa-sha2-nistp521",
-  "rsa-sha2-512",
-  "rsa-sha2-256"
-].join(",")
+import { signatures } from "./Algorithms.ts"
 
 const name = "server-sig-algs"
 const messageExtInfo = 7
@@ -53,7 +45,7 @@ const text = (value: string): ReadonlyArray<Buffer> => {
 }
 
 /** One extension (RFC 8308, section 2.3). */
-const payload = Buffer.concat([Buffer.from([messageExtInfo, 0, 0, 0, 1]), ...text(name), ...text(algorithms)])
+const payload = Buffer.concat([Buffer.from([messageExtInfo, 0, 0, 0, 1]), ...text(name), ...text(signatures.join(","))])
 
 /** Replaces the message, if this writer is the one that sends it. It is sent once, after the first key exchange. */
 const correctIn = (writer: PacketWriter): PacketWriter => {
