@@ -1,13 +1,29 @@
-import { existsSync } from "node:fs"
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { delimiter, join } from "node:path"
 import { defineConfig } from "vitest/config"
 
 // The engine, the registry and the test images are prepared once per run, before any test file is loaded.
 const engine = "test/support/globalSetup.ts"
 
+const include = ["test/**/*.test.ts", "examples/**/*.test.ts"]
+
+/** The test files that run OpenSSH's programs, where those are missing. With a required engine nothing is left out. */
+const withoutOpenSsh = (): ReadonlyArray<string> => {
+  const path = (process.env["PATH"] ?? "").split(delimiter)
+  const isThere = (program: string) => path.some((directory) => existsSync(join(directory, program)))
+  if (process.env["DOCKERRUN_TEST_REQUIRE_ENGINE"] === "1" || ["ssh", "ssh-keygen"].every(isThere)) return []
+  const files = globSync(include).filter((file) =>
+    /OpenSsh\.ts|support\/Server\.ts|ssh-key/u.test(readFileSync(file, "utf8"))
+  )
+  process.stdout.write(`${files.length} test files that need OpenSSH's client are left out: it is not installed\n`)
+  return files
+}
+
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include,
+    exclude: ["node_modules/**", ...withoutOpenSsh()],
     globalSetup: existsSync(engine) ? [engine] : [],
     // Tests talk to a real container engine: more files at once only queue there and make every deadline less true.
     maxWorkers: 2,

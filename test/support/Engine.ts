@@ -20,6 +20,9 @@ const provided = inject("engine")
 /** A group of tests that need the engine: skipped where there is none (see globalSetup.ts for when that is an error). */
 export const describeEngine = describe.runIf(provided !== null)
 
+/** Whether there is an engine, for what is computed before the tests run. */
+export const hasEngine = provided !== null
+
 /** The engine and the registry. Only for tests inside {@link describeEngine}. */
 export const engine = (): TestEngine => {
   if (provided === null) throw new HarnessError({ operation: "test engine", detail: "use describeEngine" })
