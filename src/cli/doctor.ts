@@ -31,16 +31,13 @@ class Unhealthy extends Schema.TaggedError<Unhealthy>("dockerrun/Unhealthy")("Un
 /** What `dockerrun try` serves with, as far as it matters here; without a file nothing says which shell to run. */
 const withoutFile = JSON.stringify({ dockerrun: { config: { shellCommand: ["/bin/sh"] } } })
 
-/** The names of the keys that a server makes for itself in `ssh.hostkeyDirectory`. */
-const keptKeys = ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"]
-
 /** Building `FileHostKeys` makes the keys that are missing; a doctor only looks. */
 const hostKeys = Effect.gen(function* () {
   const ssh = yield* SshConfig
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const isThere = (file: string) => fileSystem.exists(file).pipe(Effect.catch(() => Effect.succeed(true)))
-  const kept = keptKeys.map((name) => path.join(ssh.hostkeyDirectory, name))
+  const kept = FileHostKeys.keptFiles.map((name) => path.join(ssh.hostkeyDirectory, name))
   const found =
     ssh.hostkeys.length > 0
       ? ssh.hostkeys

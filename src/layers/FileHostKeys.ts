@@ -60,3 +60,11 @@ export const layer: Layer.Layer<HostKeys, HostKeyError, FileSystem.FileSystem | 
   HostKeys,
   make
 )
+
+/**
+ * The names of the files that a server makes in `ssh.hostkeyDirectory` when no keys are configured.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const keptFiles: ReadonlyArray<string> = Object.values(KeptHostKeys.files)

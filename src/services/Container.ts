@@ -83,12 +83,9 @@ const labels = (client: Client): Record<string, string> => ({
   containerssh_username: client.username
 })
 
+/** With the time that it took, in whole milliseconds, for the log. */
 const millis = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [number, A], E, R> =>
-  Effect.gen(function* () {
-    const start = yield* Clock.currentTimeMillis
-    const result = yield* effect
-    return [(yield* Clock.currentTimeMillis) - start, result]
-  })
+  Effect.map(Effect.timed(effect), ([duration, result]) => [Math.round(Duration.toMillis(duration)), result])
 
 const decodeReference = Schema.decodeEffect(ImageReferenceFromString)
 

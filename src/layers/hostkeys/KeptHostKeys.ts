@@ -81,6 +81,9 @@ const keep = Effect.fnUntraced(function* (path: string, make: () => Promise<stri
   return key
 })
 
+/** The names of the files in which a server keeps the keys that it made. */
+export const files = { ed25519: "ssh_host_ed25519_key", ecdsa: "ssh_host_ecdsa_key" } as const
+
 /** The keys kept in a directory; made, directory and all, if they are not there. */
 export const inDirectory = Effect.fnUntraced(function* (
   directory: string
@@ -89,8 +92,5 @@ export const inDirectory = Effect.fnUntraced(function* (
   yield* fileSystem
     .makeDirectory(directory, { recursive: true, mode: 0o700 })
     .pipe(Effect.mapError(directoryFault(directory)))
-  return [
-    yield* keep(join(directory, "ssh_host_ed25519_key"), ed25519),
-    yield* keep(join(directory, "ssh_host_ecdsa_key"), ecdsa)
-  ]
+  return [yield* keep(join(directory, files.ed25519), ed25519), yield* keep(join(directory, files.ecdsa), ecdsa)]
 })
