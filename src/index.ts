@@ -33,6 +33,7 @@ export {
 } from "./services/InMemoryEngine.ts"
 export { Instance, type Boots, type BootState, type Identity as InstanceIdentity } from "./services/Instance.ts"
 export { EngineConfig } from "./services/EngineConfig.ts"
+export { EnginePriority, type Priority } from "./services/EnginePriority.ts"
 export { LifecycleConfig } from "./services/LifecycleConfig.ts"
 export { LogConfig } from "./services/LogConfig.ts"
 export { Logger, type LogEvent } from "./services/Logger.ts"

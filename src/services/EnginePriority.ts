@@ -1,0 +1,29 @@
+/**
+ * For whom the engine is asked to do something: for a person who waits, or for later.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+
+/**
+ * `live` for a connection or a program that somebody waits for, `background` for what is only made ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Priority = "live" | "background"
+
+/**
+ * The priority of what is asked of the engine: where starts have to wait for one another, `live` ones go first.
+ *
+ * @example
+ * ```ts
+ * const warm = docker.startContainer(id).pipe(Effect.provideService(EnginePriority, "background"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const EnginePriority = Context.Reference<Priority>("dockerrun/services/EnginePriority", {
+  defaultValue: () => "live"
+})
