@@ -38,6 +38,7 @@ export { LifecycleConfig } from "./services/LifecycleConfig.ts"
 export { LogConfig } from "./services/LogConfig.ts"
 export { Logger, type LogEvent } from "./services/Logger.ts"
 export { PasswordHasher, type PasswordVerifier } from "./services/PasswordHasher.ts"
+export { SecurityConfig } from "./services/SecurityConfig.ts"
 export { SshConfig } from "./services/SshConfig.ts"
 export { SshServer, type ServerAddress, type SshCrypto } from "./services/SshServer.ts"
 

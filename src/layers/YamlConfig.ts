@@ -19,6 +19,7 @@ import { DockerRunConfig } from "../services/DockerRunConfig.ts"
 import { EngineConfig } from "../services/EngineConfig.ts"
 import { LifecycleConfig } from "../services/LifecycleConfig.ts"
 import { LogConfig } from "../services/LogConfig.ts"
+import { SecurityConfig } from "../services/SecurityConfig.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { parse } from "./yaml/YamlDocument.ts"
 
@@ -122,6 +123,7 @@ const sections = (file: ConfigFile): Context.Context<Sections> =>
     Context.add(DockerRunConfig, file.dockerrun),
     Context.add(LogConfig, file.log),
     Context.add(LifecycleConfig, file.lifecycle),
+    Context.add(SecurityConfig, file.security),
     Context.add(EngineConfig, file.engine)
   )
 

@@ -16,7 +16,9 @@ export const Identity = Schema.Struct({
   username: Schema.String,
   method: AuthenticationMethod,
   /** Which key, in OpenSSH's notation (`SHA256:…`); only with `publickey`. */
-  fingerprint: Schema.optionalKey(Schema.String)
+  fingerprint: Schema.optionalKey(Schema.String),
+  /** Command line that runs instead of whatever is asked for, because the key or the certificate says so. */
+  forcedCommand: Schema.optionalKey(Schema.String)
 })
 
 /**

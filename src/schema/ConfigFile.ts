@@ -12,6 +12,7 @@ import { dockerRunRule, DockerRunSettings } from "./DockerRunConfig.ts"
 import { EngineKind } from "./EngineConfig.ts"
 import { LifecycleSettings } from "./LifecycleConfig.ts"
 import { LogSettings } from "./LogConfig.ts"
+import { SecuritySettings } from "./SecurityConfig.ts"
 import { SshSettings } from "./SshConfig.ts"
 
 /**
@@ -23,6 +24,7 @@ import { SshSettings } from "./SshConfig.ts"
 export const ConfigFile = Schema.Struct({
   ssh: withDefault(SshSettings, {}, "Where the server listens and who it is."),
   auth: withDefault(AuthSettings, {}, "Who gets in. With nothing here nobody does."),
+  security: withDefault(SecuritySettings, {}, "What clients may ask for."),
   engine: withDefault(
     EngineKind,
     "docker",

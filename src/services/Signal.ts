@@ -6,34 +6,21 @@
  *
  * @since 0.1.0
  */
+import { SignalName } from "../schema/SignalName.ts"
 
 /**
- * The signals of RFC 4254, section 6.10, by the names used there (without `SIG`).
+ * The signals of RFC 4254, section 6.10.
  *
  * @since 0.1.0
  * @category models
  */
-export const names = [
-  "ABRT",
-  "ALRM",
-  "FPE",
-  "HUP",
-  "ILL",
-  "INT",
-  "KILL",
-  "PIPE",
-  "QUIT",
-  "SEGV",
-  "TERM",
-  "USR1",
-  "USR2"
-] as const
+export const names = SignalName.literals
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type Name = (typeof names)[number]
+export type Name = SignalName
 
 /**
  * @since 0.1.0

@@ -88,9 +88,9 @@ describe("configJsonSchema", () => {
     )
     const documented = new Map(rows)
     const own = properties.filter(({ path }) => !/\.config\.(?:container|host|network|platform)\./u.test(path))
-    const settings = own.filter(
-      ({ path }) => !["ssh", "auth", "log", "lifecycle", "dockerrun", "dockerrun.config"].includes(path)
-    )
+    const isSection = (path: string) =>
+      own.some((inner) => inner.path.startsWith(`${path}.`) && !inner.path.startsWith(`${path}.*`))
+    const settings = own.filter(({ path }) => !isSection(path))
     assert.deepStrictEqual(
       [...documented.keys()].toSorted(),
       settings.map(({ path }) => path.replace(".*.", ".<name>.")).toSorted()
