@@ -1,21 +1,13 @@
-import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { waitScript, wrapScript } from "../../src/services/DeadMansSwitch.ts"
 import { waitFor, within } from "../support/Deadline.ts"
 import { containers, describeEngine, docker, engine } from "../support/Engine.ts"
-import { output, type RunningProgram, start } from "../support/Program.ts"
+import { prepareImage } from "../support/Images.ts"
+import { type RunningProgram, start } from "../support/Program.ts"
 
 const image = "dockerrun-test/shells:1"
 const shells = ["/bin/sh", "/bin/bash", "/bin/dash"] as const
-
-/** The image is made of this machine's shells, once per engine. */
-const prepareImage = Effect.catch(Effect.asVoid(docker("image", "inspect", image)), () =>
-  output(join(import.meta.dirname, "../../scripts/images/load"), ["shells"], {
-    env: { DOCKER_HOST: engine().host },
-    deadline: 60_000
-  })
-)
 
 /** Runs a command as process 1 with its input held open by this process, as the server does it. */
 const hold = Effect.fnUntraced(function* (label: string, command: ReadonlyArray<string>) {
@@ -62,7 +54,7 @@ describeEngine("the scripts of the dead man's switch, as process 1", () => {
     "%s: waiting ends at once with the input, on TERM and on INT, and not for input",
     (shell) =>
       Effect.gen(function* () {
-        yield* prepareImage
+        yield* prepareImage("shells")
         const label = `wait${shell}`
         const script = [shell, "-c", `echo ready; ${waitScript}`]
         const byInput = yield* hold(`${label}-input`, script)
@@ -86,7 +78,7 @@ describeEngine("the scripts of the dead man's switch, as process 1", () => {
     "%s: an idle command of one's own ends with the input, is told of TERM and INT first, and its own end is the container's",
     (shell) =>
       Effect.gen(function* () {
-        yield* prepareImage
+        yield* prepareImage("shells")
         const label = `wrap${shell}`
         const wrapped = (...command: ReadonlyArray<string>) => [shell, "-c", wrapScript, shell, ...command]
         const byInput = yield* hold(`${label}-input`, wrapped(shell, ...idle))
