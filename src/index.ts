@@ -50,7 +50,7 @@ export { SshServer, type ServerAddress, type SshCrypto } from "./services/SshSer
  */
 export * as ByteSink from "./services/ByteSink.ts"
 export type { ProgramOutput } from "./services/ByteSink.ts"
-export type { Client } from "./services/Container.ts"
+export type { Client } from "./services/ContainerOwner.ts"
 export type { TerminalSize } from "./services/Docker.ts"
 export type { PullSummary } from "./services/ImagePull.ts"
 export * as Reaper from "./services/Reaper.ts"

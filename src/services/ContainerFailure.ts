@@ -20,13 +20,21 @@ import type { DockerError } from "../schema/DockerError.ts"
 import type { DockerRunConfig } from "./DockerRunConfig.ts"
 
 /**
+ * The steps in which an engine may fail.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Step = "inspect" | "pull" | "create" | "start"
+
+/**
  * Tells, for a failure of the engine in one of the steps, why there is no container.
  *
  * @since 0.1.0
  * @category classification
  */
 export const reason = (
-  step: "inspect" | "pull" | "create" | "start",
+  step: Step,
   error: DockerError,
   config: DockerRunConfig["Service"]["config"]
 ): ContainerErrorReason => {

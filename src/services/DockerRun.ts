@@ -14,7 +14,9 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ContainerError } from "../schema/ContainerError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
+import type { Step } from "./Acquisition.ts"
 import * as Container from "./Container.ts"
+import * as ContainerOwner from "./ContainerOwner.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Instance } from "./Instance.ts"
@@ -29,7 +31,7 @@ import * as Session from "./Session.ts"
  * @since 0.1.0
  * @category models
  */
-export type ContainerStep = Container.Step | { readonly _tag: "Waiting" } | { readonly _tag: "Done" }
+export type ContainerStep = Step | { readonly _tag: "Waiting" } | { readonly _tag: "Done" }
 
 /**
  * A connection whose client has authenticated. Its container is being made, or there, or could not be made.
@@ -63,7 +65,7 @@ export class DockerRun extends Context.Service<
      * Takes on a connection: begins to acquire its container and returns at once. When the Scope closes, the container
      * is removed with everything that runs in it.
      */
-    readonly connect: (client: Container.Client) => Effect.Effect<Connection, never, Scope.Scope>
+    readonly connect: (client: ContainerOwner.Client) => Effect.Effect<Connection, never, Scope.Scope>
   }
 >()("dockerrun/services/DockerRun") {
   /** The backend over any `Docker`. */
@@ -88,7 +90,7 @@ const make = Effect.gen(function* () {
   const instance = yield* Instance
   const layerScope = yield* Effect.scope
 
-  const connect = Effect.fn("DockerRun.connect")(function* (client: Container.Client) {
+  const connect = Effect.fn("DockerRun.connect")(function* (client: ContainerOwner.Client) {
     const { connectionId } = client
     // First, and so until after the container is gone: what is not registered is for the reaper.
     if (instance !== undefined) yield* instance.register(connectionId)
@@ -102,7 +104,11 @@ const make = Effect.gen(function* () {
     // is still being acquired is interrupted, and then the container goes.
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
-    yield* Container.acquire(client, (next) => SubscriptionRef.set(step, next), layerScope).pipe(
+    yield* Container.acquire(
+      ContainerOwner.ofClient(client),
+      (next) => SubscriptionRef.set(step, next),
+      layerScope
+    ).pipe(
       Effect.tapError((error) =>
         logger.log({
           level: "error",

@@ -96,6 +96,7 @@ describe("the backend", () => {
   it("Container fails with ContainerError, and its removal never", () => {
     expectTypeOf<Surface<typeof Container>>().toEqualTypeOf<{
       acquire: Channels<ContainerError, Backend | Scope.Scope>
+      launch: Channels<ContainerError, Backend | Scope.Scope>
     }>()
     expectTypeOf<Surface<typeof ContainerRemoval>>().toEqualTypeOf<{ remove: Channels<never, Backend> }>()
   })

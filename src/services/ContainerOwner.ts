@@ -1,0 +1,51 @@
+/**
+ * Whose a container is, and how that is written on it.
+ *
+ * @since 0.1.0
+ */
+import type { ConnectionId } from "../schema/Identifiers.ts"
+
+/**
+ * Who connects. It becomes the container's labels.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client {
+  readonly connectionId: ConnectionId
+  readonly username: string
+  readonly address: string
+}
+
+/**
+ * The label that ties a container to its connection.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const connectionLabel = "containerssh_connection_id"
+
+/**
+ * What a container is created for: a connection, or a place in the pool, which has an id of the same form. As long as
+ * the id is registered with `Instance`, the container is needed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Owner {
+  readonly connectionId: ConnectionId
+  readonly labels: Readonly<Record<string, string>>
+  /** A name for the container; without one, the engine makes one up. */
+  readonly name?: string
+}
+
+/**
+ * A connection as the owner of its container.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofClient = ({ address, connectionId, username }: Client): Owner => ({
+  connectionId,
+  labels: { [connectionLabel]: connectionId, containerssh_ip: address, containerssh_username: username }
+})
