@@ -13,6 +13,7 @@ import { type EngineTls, tls } from "../schema/DockerRunConfig.ts"
 import { Docker } from "../services/Docker.ts"
 import { DockerRunConfig } from "../services/DockerRunConfig.ts"
 import * as ApiNegotiation from "./dockerode/ApiNegotiation.ts"
+import * as EngineArchives from "./dockerode/EngineArchives.ts"
 import * as EngineClient from "./dockerode/EngineClient.ts"
 import * as EngineContainers from "./dockerode/EngineContainers.ts"
 import * as EngineDiscovery from "./dockerode/EngineDiscovery.ts"
@@ -45,7 +46,8 @@ const make = Effect.fnUntraced(function* ({ host, tls }: Options) {
     info: negotiation.info.pipe(Effect.withSpan("Docker.info")),
     ...EngineImages.make(client, negotiation),
     ...EngineContainers.make(client, negotiation),
-    ...EngineExecs.make(client, negotiation)
+    ...EngineExecs.make(client, negotiation),
+    ...EngineArchives.make(client, negotiation)
   })
 })
 

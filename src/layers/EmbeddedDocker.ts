@@ -139,6 +139,9 @@ const lastOf = (machine: VirtualMachine.VirtualMachine): Effect.Effect<number> =
     Effect.as(killed)
   )
 
+/** Files belong to the shell of a container, in its thread. */
+const noArchives = new BadRequest({ message: "the embedded engine has no archives of its containers' files" })
+
 /** How a process ends that was killed together with its container. */
 const killed = 137
 
@@ -224,6 +227,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Docker.of({
     ...docker,
+    statPath: () => Calls.failure("statPath", noArchives),
+    getArchive: () => Stream.fail(Calls.failure("getArchive", noArchives)),
+    putArchive: () => Calls.failure("putArchive", noArchives),
     createContainer: Effect.fnUntraced(function* (spec) {
       if (containers.list().length >= most) {
         return yield* Calls.failure(
@@ -258,7 +264,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
  * is not there.
  *
  * Every image is on it, and all are the same; pulls succeed at once. What it does not do: volumes, networks, resource
- * limits of the container's configuration, restart policies.
+ * limits of the container's configuration, restart policies, archives of files.
  *
  * @since 0.1.0
  * @category layers

@@ -93,6 +93,8 @@ export interface ContainerInfo {
   readonly running: boolean
   readonly exitCode: number
   readonly oomKilled: boolean
+  /** Whose rights its programs have, as it was configured: a name or a number, with a group behind a colon. Empty: root. */
+  readonly user: string
   readonly labels: Readonly<Record<string, string>>
 }
 
@@ -191,6 +193,24 @@ export interface ContainerExit {
 }
 
 /**
+ * What is at a path in a container (Engine API, `HEAD /containers/{id}/archive`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PathStat {
+  readonly name: string
+  /** Size in bytes. */
+  readonly size: number
+  /** The type and the permissions, as `st_mode` of POSIX has them. */
+  readonly mode: number
+  /** Milliseconds since the Unix epoch. */
+  readonly mtime: number
+  /** For a symbolic link: the absolute path of what it leads to in the end, which need not exist. */
+  readonly linkTarget?: string
+}
+
+/**
  * Something that happened to a container (Engine API, `GET /events`).
  *
  * @since 0.1.0
@@ -247,6 +267,22 @@ export class Docker extends Context.Service<
     readonly listContainers: (
       labels: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, DockerError>
+    /**
+     * What is at an absolute path. A symbolic link at its end is not followed. `NotFound` when nothing is there. The
+     * engine looks with root's rights, and sees no file systems that only the container has mounted (`tmpfs`, `/proc`).
+     */
+    readonly statPath: (id: ContainerId, path: string) => Effect.Effect<PathStat, DockerError>
+    /**
+     * A tar archive of what is at a path, directories with all that is below. Its entries' paths begin with the last
+     * part of the path. Ending the stream early gives the rest up.
+     */
+    readonly getArchive: (id: ContainerId, path: string) => Stream.Stream<Uint8Array, DockerError>
+    /** Unpacks a tar archive into a directory that exists. Owners and modes are those of the archive's entries. */
+    readonly putArchive: (
+      id: ContainerId,
+      directory: string,
+      archive: Stream.Stream<Uint8Array>
+    ) => Effect.Effect<void, DockerError>
     readonly createExec: (id: ContainerId, spec: ExecSpec) => Effect.Effect<ExecId, DockerError>
     /**
      * Starts the program and connects its streams. `size` is the terminal's size at the start; an engine before API 1.42

@@ -8,6 +8,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import type { HostConfig } from "../schema/HostConfig.ts"
 import type { Docker } from "../services/Docker.ts"
 import type { ConformanceCase, ConformanceImages, Setting } from "./Conformance.ts"
+import * as ArchiveConformance from "./ArchiveConformance.ts"
 import * as ContainerConformance from "./ContainerConformance.ts"
 import * as EngineConformance from "./EngineConformance.ts"
 import * as ExecConformance from "./ExecConformance.ts"
@@ -45,6 +46,7 @@ export const conformanceCases = (options: ConformanceOptions): ReadonlyArray<Con
     ...EngineConformance.cases(setting),
     ...ContainerConformance.cases(setting),
     ...ExecConformance.cases(setting),
+    ...ArchiveConformance.cases(setting),
     ...TerminalConformance.cases(setting)
   ]
   const unclaimed = new Set(options.unclaimed)

@@ -46,6 +46,9 @@ describe("the engine", () => {
       killContainer: Channels<DockerError>
       removeContainer: Channels<DockerError>
       listContainers: Channels<DockerError>
+      statPath: Channels<DockerError>
+      getArchive: Channels<DockerError>
+      putArchive: Channels<DockerError>
       createExec: Channels<DockerError>
       startExec: Channels<DockerError, Scope.Scope>
       resizeExec: Channels<DockerError>

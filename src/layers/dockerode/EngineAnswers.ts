@@ -55,7 +55,7 @@ export const ContainerInspect = Schema.Struct({
     ExitCode: Schema.Int,
     OOMKilled: Schema.optionalKey(Schema.Boolean)
   }),
-  Config: Schema.Struct({ Labels: labels })
+  Config: Schema.Struct({ Labels: labels, User: Schema.optionalKey(Schema.String) })
 })
 
 /**
@@ -124,4 +124,23 @@ export const EventLine = Schema.fromJsonString(
     Action: Schema.String,
     Actor: Schema.Struct({ ID: ContainerId, Attributes: labels })
   })
+)
+
+/**
+ * What the header `X-Docker-Container-Path-Stat` holds, in Base64. `mode` is Go's `os.FileMode`.
+ *
+ * @internal
+ */
+export const PathStat = Schema.StringFromBase64.pipe(
+  Schema.decodeTo(
+    Schema.fromJsonString(
+      Schema.Struct({
+        name: Schema.String,
+        size: Schema.Finite,
+        mode: Schema.Int,
+        mtime: Schema.String,
+        linkTarget: Schema.optionalKey(Schema.String)
+      })
+    )
+  )
 )

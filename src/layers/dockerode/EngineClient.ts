@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import Dockerode from "dockerode"
 import * as Http from "node:http"
 import * as Https from "node:https"
+import type { Readable } from "node:stream"
 import { inspect } from "node:util"
 import * as Tls from "node:tls"
 import { DockerError, type DockerErrorReason, UnexpectedAnswer } from "../../schema/DockerError.ts"
@@ -26,12 +27,14 @@ import * as ErrorClassification from "./ErrorClassification.ts"
 export interface EngineRequest {
   /** The operation of the `Docker` service on whose behalf it is sent; names it in errors. */
   readonly operation: string
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
   /** With the version of the API in front, without the query. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean>>
   /** What is sent as JSON. */
   readonly body?: object
+  /** A tar archive that is sent instead. It is read once, so such a request cannot be sent again. */
+  readonly archive?: Readable
   /** The reason behind an answer with an HTTP status of 400 and above; by default what the status alone says. */
   readonly classify?: (status: number, message: string) => DockerErrorReason
 }
@@ -73,6 +76,7 @@ interface Modem {
       readonly isStream: true
       readonly statusCodes: Readonly<Record<number, true>>
       readonly options: { readonly _query: object; readonly _body: object }
+      readonly file?: Readable
       readonly abortSignal: AbortSignal
     },
     callback: (error: Error | null, result: unknown) => void
@@ -218,6 +222,7 @@ export const make = Effect.fnUntraced(function* (address: EngineAddress) {
           isStream: true,
           statusCodes: everyStatus,
           options: { _query: request.query ?? {}, _body: request.body ?? {} },
+          ...(request.archive === undefined ? {} : { file: request.archive }),
           abortSignal: state.controller.signal
         },
         (error, result) => {
@@ -233,7 +238,9 @@ export const make = Effect.fnUntraced(function* (address: EngineAddress) {
   })
 
   const open = Effect.fnUntraced(function* (request: EngineRequest) {
-    const response = yield* Effect.retry(exchange(request), sendAgain)
+    const response = yield* request.archive === undefined
+      ? Effect.retry(exchange(request), sendAgain)
+      : exchange(request)
     if ((response.statusCode ?? 0) >= 400) return yield* yield* refused(request, response)
     return response
   })

@@ -76,6 +76,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       running: State.Running,
       exitCode: State.ExitCode,
       oomKilled: State.OOMKilled ?? false,
+      user: Config.User ?? "",
       labels: Config.Labels ?? {}
     }
   })

@@ -14,6 +14,7 @@ import type { ContainerEvent, ContainerInfo, ContainerSpec } from "../../service
 import type { ContainerRecord } from "../../services/InMemoryEngine.ts"
 import * as Signal from "../../services/Signal.ts"
 import type { ClientStream } from "./ClientStream.ts"
+import * as Files from "./Files.ts"
 import type { Images } from "./Images.ts"
 import * as Process from "./Process.ts"
 import * as ProgramTable from "./ProgramTable.ts"
@@ -29,6 +30,7 @@ export interface Container {
   readonly spec: ContainerSpec
   readonly image: SimulatedImage
   readonly labels: Readonly<Record<string, string>>
+  readonly files: Files.Files
   /** Seconds since the Unix epoch. */
   readonly created: number
   readonly program: ProgramTable.ProgramTable
@@ -102,6 +104,7 @@ export const info = (container: Container): ContainerInfo => ({
   running: container.status === "running",
   exitCode: container.exitCode,
   oomKilled: false,
+  user: container.spec.config.User ?? container.image.user ?? "",
   labels: container.labels
 })
 
@@ -190,6 +193,7 @@ export const make = Effect.fnUntraced(function* (
       spec,
       image,
       labels: { ...image.labels, ...spec.config.Labels },
+      files: Files.make(image),
       created: Math.floor((yield* Clock.currentTimeMillis) / 1000),
       program: ProgramTable.make(image),
       env: variables(

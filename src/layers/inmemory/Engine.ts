@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Tar } from "effect/encoding"
 import { BadRequest, Conflict, type DockerError } from "../../schema/DockerError.ts"
 import type { ProgramOutput } from "../../services/ByteSink.ts"
 import { Docker, type EngineInfo, type ProgramStreams } from "../../services/Docker.ts"
@@ -214,6 +215,25 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
               created: container.created
             }))
         )
+      ),
+    statPath: (id, path) =>
+      call("statPath", [id, path], () => Effect.flatMap(containers.find(id), ({ files }) => files.stat(path))),
+    getArchive: (id, path) =>
+      Stream.unwrap(
+        call("getArchive", [id, path], () =>
+          Effect.map(
+            Effect.flatMap(containers.find(id), ({ files }) => files.get(path)),
+            (entries) => Stream.fromIterable(entries).pipe(Stream.pipeThroughChannel(Tar.encode()), Stream.orDie)
+          )
+        )
+      ),
+    putArchive: (id, directory, archive) =>
+      call(
+        "putArchive",
+        [id, directory],
+        () => Effect.flatMap(containers.find(id), ({ files }) => files.put(directory, archive)),
+        // The archive is the caller's, and goes with it.
+        { held: true }
       ),
     createExec: (id, spec) => call("createExec", [id, spec], () => execs.create(id, spec)),
     startExec: (id, { output, size }) =>

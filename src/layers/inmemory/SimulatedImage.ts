@@ -34,6 +34,8 @@ export interface SimulatedImage {
   readonly shell?: boolean
   /** Paths that are there and cannot be executed. Default: `/`, `/bin`, `/etc`, `/etc/passwd`, `/tmp`. */
   readonly notExecutable?: ReadonlyArray<string>
+  /** Path → content. Only the engine's archives show them: programs are Effects and have their own. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** `NAME=value`. Default: a `PATH`. */
   readonly env?: ReadonlyArray<string>
   readonly entrypoint?: ReadonlyArray<string>
