@@ -16,6 +16,7 @@
  * @category services
  */
 export { AuthConfig } from "./services/AuthConfig.ts"
+export { Admission, type AdmissionLimits, type Gate, type Place } from "./services/Admission.ts"
 export { Authenticator } from "./services/Authenticator.ts"
 export { Docker } from "./services/Docker.ts"
 export { DockerRun, type Connection, type ContainerStep } from "./services/DockerRun.ts"
@@ -89,6 +90,7 @@ export { ConfigError, ConfigProblem } from "./schema/ConfigError.ts"
 export { ContainerError, ContainerErrorReason } from "./schema/ContainerError.ts"
 export { DockerError, DockerErrorReason } from "./schema/DockerError.ts"
 export { HostKeyError } from "./schema/HostKeyError.ts"
+export { LimitError, LimitErrorReason } from "./schema/LimitError.ts"
 export { PasswordHashError } from "./schema/PasswordHashError.ts"
 export { ProgramError, ProgramErrorReason } from "./schema/ProgramError.ts"
 export { SshServerError } from "./schema/SshServerError.ts"

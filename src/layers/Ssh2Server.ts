@@ -7,7 +7,6 @@ import { type AddressInfo, createServer, type Socket } from "node:net"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -20,6 +19,9 @@ import { Logger } from "../services/Logger.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
 import { algorithms } from "./ssh2/Algorithms.ts"
+import * as Arrivals from "./ssh2/Arrivals.ts"
+import { isShortage } from "./ssh2/FileDescriptors.ts"
+import * as KeepAlive from "./ssh2/KeepAlive.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
 import * as ServerSigAlgs from "./ssh2/ServerSigAlgs.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
@@ -39,11 +41,10 @@ const errnoOf = (cause: unknown): string | undefined =>
 
 const ignore = () => {}
 
-const peer = (address: string | undefined, port: number | undefined): string => `${address ?? ""} ${port ?? 0}`
-
 const make = Effect.gen(function* () {
   const context = yield* Effect.context<Authenticator | DockerRun | Logger>()
-  const { banner, listen, shutdownGracePeriod } = yield* SshConfig
+  const settings = yield* SshConfig
+  const { banner, listen, shutdownGracePeriod } = settings
   const { keys } = yield* HostKeys
   const logger = yield* Logger
   const crypto = detectCrypto()
@@ -54,14 +55,14 @@ const make = Effect.gen(function* () {
   }
 
   // Sockets wait here until `run` serves them.
-  let onSocket: ((socket: Socket) => void) | undefined
+  let arrivals: Arrivals.Arrivals | undefined
   const waiting = new Set<Socket>()
   const failed = yield* Deferred.make<never, SshServerError>()
   const listener = createServer({ noDelay: true }, (socket) => {
     // Without a listener for errors, a client that resets its connection would end the process.
     socket.on("error", ignore)
-    if (onSocket === undefined) waiting.add(socket)
-    else onSocket(socket)
+    if (arrivals === undefined) waiting.add(socket)
+    else arrivals.receive(socket)
   })
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -74,7 +75,9 @@ const make = Effect.gen(function* () {
     listener.listen(listen, () => resume(Effect.void))
   })
   listener.on("error", (cause) => {
-    Deferred.doneUnsafe(failed, Effect.fail(toError(cause)))
+    // Nothing is wrong with the listener: it goes on when there is room again.
+    if (isShortage(errnoOf(cause))) arrivals?.shortage()
+    else Deferred.doneUnsafe(failed, Effect.fail(toError(cause)))
   })
   const bound = listener.address()
   const address = isAddressInfo(bound)
@@ -91,67 +94,49 @@ const make = Effect.gen(function* () {
     const shutdown = yield* Deferred.make<Duration.Duration>()
     const fibers = yield* FiberSet.make<void, never>()
     const fork = yield* FiberSet.runtime(fibers)<Authenticator | DockerRun | Logger>()
-    const forkTimer = yield* FiberSet.runtime(yield* FiberSet.make<void, never>())()
-    const sockets = new Map<string, { readonly socket: Socket; readonly silence: Fiber.Fiber<void> }>()
+    const arrived = new Map<string, Arrivals.Arrival>()
 
     const server = new ssh2.Server(
       {
         hostKeys: keys.map((key) => Redacted.value(key.pem)),
         algorithms,
         ...(banner === "" ? {} : { banner: banner.endsWith("\n") ? banner : `${banner}\n` }),
-        ident: "dockerrun"
+        ident: "dockerrun",
+        ...KeepAlive.options(settings)
       },
-      (client, { ip, port }) => {
+      (client, { ip }) => {
         client.on("error", ignore)
         ServerSigAlgs.correct(client)
-        const entry = sockets.get(peer(ip, port))
-        if (entry === undefined) {
+        const arrival = arrived.get(ip)
+        if (arrival === undefined) {
           client.end()
           return
         }
-        entry.silence.interruptUnsafe()
-        fork(
-          ServerConnection.serve({
-            client,
-            socket: entry.socket,
-            remoteAddress: ip,
-            remotePort: port,
-            shutdown: Deferred.await(shutdown)
-          })
-        )
+        fork(ServerConnection.serve({ client, arrival, limits: settings, shutdown: Deferred.await(shutdown) }))
       }
     )
-    const serve = (socket: Socket) => {
-      const key = peer(socket.remoteAddress, socket.remotePort)
-      // ssh2 tells of a client that has sent its identification, and keeps one that never does for ever.
-      const silence = forkTimer(
-        Effect.andThen(
-          Effect.sleep(ServerConnection.loginGraceTime),
-          Effect.sync(() => socket.destroy())
-        )
-      )
-      const entry = { socket, silence }
-      sockets.set(key, entry)
-      socket.once("close", () => {
-        silence.interruptUnsafe()
-        // The next socket from the same port may be here before this one has closed.
-        if (sockets.get(key) === entry) sockets.delete(key)
-      })
+    const { destroy, receive, shortage } = yield* Arrivals.make(settings, (arrival) => {
+      const { connectionId, socket } = arrival
+      arrived.set(connectionId, arrival)
+      socket.once("close", () => arrived.delete(connectionId))
+      // ssh2 tells of a client by what its socket says of the other side. That is not unique: two sockets, accepted on two
+      // addresses of this machine, may have the same other side.
+      Object.defineProperty(socket, "remoteAddress", { value: connectionId })
       server.injectSocket(socket)
-    }
+    })
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
-        onSocket = undefined
+        arrivals = undefined
         listener.close()
         yield* Deferred.succeed(shutdown, shutdownGracePeriod)
         yield* FiberSet.awaitEmpty(fibers).pipe(
           Effect.timeoutOption(Duration.sum(shutdownGracePeriod, Duration.seconds(5)))
         )
-        for (const { socket } of sockets.values()) socket.destroy()
+        destroy()
       })
     )
-    onSocket = serve
-    for (const socket of waiting) serve(socket)
+    arrivals = { destroy, receive, shortage }
+    for (const socket of waiting) receive(socket)
     waiting.clear()
     return yield* Deferred.await(failed)
   }).pipe(Effect.scoped, Effect.provideContext(context))

@@ -13,7 +13,7 @@ import { nearest } from "./NearestName.ts"
  * @since 0.1.0
  * @category models
  */
-export type VariableKind = "text" | "boolean" | "duration"
+export type VariableKind = "text" | "boolean" | "duration" | "number"
 
 /**
  * A variable and the setting that it overrides.
@@ -44,6 +44,17 @@ export const variables: ReadonlyArray<Variable> = [
   variable("DOCKERRUN_SSH_HOSTKEYDIRECTORY", "ssh.hostkeyDirectory"),
   variable("DOCKERRUN_SSH_BANNER", "ssh.banner"),
   variable("DOCKERRUN_SSH_SHUTDOWNGRACEPERIOD", "ssh.shutdownGracePeriod", "duration"),
+  variable("DOCKERRUN_SSH_LOGINGRACETIME", "ssh.loginGraceTime", "duration"),
+  variable("DOCKERRUN_SSH_MAXAUTHTRIES", "ssh.maxAuthTries", "number"),
+  variable("DOCKERRUN_SSH_MAXSTARTUPS", "ssh.maxStartups"),
+  variable("DOCKERRUN_SSH_MAXSTARTUPSPERADDRESS", "ssh.maxStartupsPerAddress", "number"),
+  variable("DOCKERRUN_SSH_MAXCONNECTIONSPERADDRESS", "ssh.maxConnectionsPerAddress", "number"),
+  variable("DOCKERRUN_SSH_MAXCONNECTIONSPERUSER", "ssh.maxConnectionsPerUser", "number"),
+  variable("DOCKERRUN_SSH_MAXSESSIONS", "ssh.maxSessions", "number"),
+  variable("DOCKERRUN_SSH_CLIENTALIVEINTERVAL", "ssh.clientAliveInterval", "duration"),
+  variable("DOCKERRUN_SSH_CLIENTALIVECOUNTMAX", "ssh.clientAliveCountMax", "number"),
+  variable("DOCKERRUN_SSH_IDLETIMEOUT", "ssh.idleTimeout", "duration"),
+  variable("DOCKERRUN_SSH_MAXCONNECTIONTIME", "ssh.maxConnectionTime", "duration"),
   variable("DOCKERRUN_AUTH_AUTHORIZEDKEYSFILE", "auth.authorizedKeysFile"),
   variable("DOCKERRUN_ENGINE", "engine"),
   variable("DOCKERRUN_LIFECYCLE_DEADMANSSWITCH", "lifecycle.deadMansSwitch", "boolean"),
@@ -106,6 +117,7 @@ const read = (kind: VariableKind, text: string): unknown => {
     case "boolean":
       return booleans.get(text.toLowerCase()) ?? text
     case "duration":
+    case "number":
       return /^\d+$/u.test(text) ? Number(text) : text
   }
 }

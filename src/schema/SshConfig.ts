@@ -13,6 +13,7 @@ import { withDefault } from "./ConfigKey.ts"
 import { GoDuration } from "./GoDuration.ts"
 import { ListenAddress } from "./ListenAddress.ts"
 import { isPem } from "./Pem.ts"
+import { sshLimits } from "./SshLimits.ts"
 
 /**
  * Where a host key comes from: a file, or the PEM text itself.
@@ -84,7 +85,8 @@ export const SshSettings = Schema.Struct({
     GoDuration,
     "10s",
     "How long running programs may go on after SIGTERM or SIGINT before their containers are removed."
-  )
+  ),
+  ...sshLimits
 })
 
 /**

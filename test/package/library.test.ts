@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as ContainerError from "../../src/schema/ContainerError.ts"
 import { ChannelId, ConnectionId } from "../../src/schema/Identifiers.ts"
+import * as LimitError from "../../src/schema/LimitError.ts"
 import * as ProgramError from "../../src/schema/ProgramError.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -55,6 +56,22 @@ const refusals: ReadonlyArray<ProgramError.ProgramErrorReason> = [
   new ProgramError.SignalNotDelivered(name)
 ]
 
+const limits: ReadonlyArray<LimitError.LimitErrorReason> = [
+  new LimitError.AddressDenied(),
+  new LimitError.TooManyStartups(),
+  new LimitError.TooManyStartupsOfAddress(),
+  new LimitError.TooManyConnectionsOfAddress({ limit: 5 }),
+  new LimitError.TooManyConnectionsOfUser({ limit: 5 }),
+  new LimitError.ProxyHeaderMissing({ detail: "DETAIL" }),
+  new LimitError.LoginTimedOut({ seconds: 120 }),
+  new LimitError.TooManyAttempts({ limit: 5 }),
+  new LimitError.TooManySessions({ limit: 5 }),
+  new LimitError.ClientUnresponsive(),
+  new LimitError.ConnectionIdle({ duration: "10m0s" }),
+  new LimitError.ConnectionTimeReached({ duration: "10m0s" }),
+  new LimitError.DescriptorsExhausted()
+]
+
 const exitStatus = (reason: ProgramError.ProgramErrorReason) =>
   new ProgramError.ProgramError({
     connectionId: ConnectionId.make("00c0ffee"),
@@ -79,6 +96,11 @@ describe("docs/library.md", () => {
   it("has each reason why there is no container, as the client reads it", () => {
     assert.lengthOf(containerReasons, ContainerError.ContainerErrorReason.members.length)
     assert.deepStrictEqual(documentedFrom(containerReasons, 3), containerReasons.map(cells))
+  })
+
+  it("has each limit, as the client reads it", () => {
+    assert.lengthOf(limits, LimitError.LimitErrorReason.members.length)
+    assert.deepStrictEqual(documentedFrom(limits, 3), limits.map(cells))
   })
 
   it("has each reason why a program does not run, as the client reads it, and the exit status", () => {

@@ -133,7 +133,7 @@ describe("ConfigFile", () => {
         "ssh.hostkeys[0]": "the value is neither the path of a file nor PEM text",
         "ssh.shutdownGracePeriod":
           '"10 seconds" is not a duration such as 60s, 1m30s or 500ms, or a number of nanoseconds',
-        "ssh.prot": "unknown key; valid: listen, hostkeys, hostkeyDirectory, banner, shutdownGracePeriod",
+        "ssh.prot": "unknown key",
         "auth.users.alice.authorizedKeys[0]":
           '"AAAA" is not a line of OpenSSH\'s authorized_keys, such as: ssh-ed25519 AAAA… comment',
         "auth.users.alice.passwordHash":

@@ -32,7 +32,7 @@ const master = Effect.flatMap(destination, (target) => controlMaster(target))
 const printed = (target: SshTarget, command: string) => Effect.map(ssh({ ...target, command }), ({ stdout }) => stdout)
 
 describeEngine("channels of one connection", () => {
-  layer(SharedServer.start({ user }))((it) => {
+  layer(SharedServer.start({ user, ssh: { maxSessions: 20 } }))((it) => {
     it.effect("are programs in one container, 20 at once, each with its own bytes and status", () =>
       Effect.gen(function* () {
         const { target } = yield* master

@@ -98,7 +98,14 @@ const serverConfig = (
       }
       return JSON.stringify(
         {
-          ssh: { listen: "127.0.0.1:0", hostkeyDirectory: join(options.directory, "hostkeys"), ...options.ssh },
+          ssh: {
+            listen: "127.0.0.1:0",
+            hostkeyDirectory: join(options.directory, "hostkeys"),
+            // All clients of a test are on one machine, and come at once.
+            maxStartups: 1_000,
+            maxStartupsPerAddress: 0,
+            ...options.ssh
+          },
           auth: { users, ...options.auth },
           dockerrun: {
             host: engine().host,

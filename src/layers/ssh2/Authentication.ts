@@ -3,14 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext } from "ssh2"
+import ssh2, { type AuthContext, type PublicKeyAuthContext } from "ssh2"
 import type { AuthenticationError } from "../../schema/AuthenticationError.ts"
 import type { AuthenticationResult, Identity } from "../../schema/AuthenticationResult.ts"
+import { LimitError, TooManyAttempts } from "../../schema/LimitError.ts"
 import { Authenticator } from "../../services/Authenticator.ts"
 import { Logger } from "../../services/Logger.ts"
-
-/** As many as OpenSSH's `MaxAuthTries`; a key that is refused counts, whether signed with or only asked about. */
-const maxFailures = 6
+import * as Disconnect from "./Disconnect.ts"
 
 /** What an RSA key may sign with. ssh2 says nothing of the hash when it is SHA-1. */
 const isSignedWithSha1 = ({ hashAlgo, key }: PublicKeyAuthContext): boolean =>
@@ -25,25 +24,39 @@ const isSignatureValid = (context: PublicKeyAuthContext): boolean => {
   return answer === true
 }
 
-/**
- * Answers one connection's authentication requests. `onProven` is told the identity before the client learns that it is
- * in, because ssh2 then emits `ready` in the same step.
- */
-export const make = Effect.fnUntraced(function* (
-  client: Connection,
-  remoteAddress: string,
-  onProven: (identity: Identity) => void
-) {
+export interface AuthenticationOptions {
+  readonly remoteAddress: string
+  /** A key that is refused counts, whether signed with or only asked about. */
+  readonly maxAuthTries: number
+  /**
+   * Is told the identity before the client learns that it is in, because ssh2 then emits `ready` in the same step. The
+   * client is in only if this succeeds.
+   */
+  readonly onProven: (identity: Identity) => Effect.Effect<void, LimitError>
+  /** Ends the connection, and tells the client why. */
+  readonly end: (error: LimitError, reason: number) => Effect.Effect<void>
+}
+
+/** Answers one connection's authentication requests. */
+export const make = Effect.fnUntraced(function* ({
+  end,
+  maxAuthTries,
+  onProven,
+  remoteAddress
+}: AuthenticationOptions) {
   const authenticator = yield* Authenticator
   const logger = yield* Logger
   let failures = 0
 
-  const reject = (context: AuthContext) => {
+  const reject = (context: AuthContext): Effect.Effect<void> => {
     failures += 1
     // The first "none" only asks which methods there are (RFC 4252, section 5.2).
     if (context.method === "none" && failures === 1) failures = 0
-    if (failures >= maxFailures) client.end()
-    else context.reject([...authenticator.methods])
+    if (failures >= maxAuthTries) {
+      const reason = new TooManyAttempts({ limit: maxAuthTries })
+      return end(new LimitError({ reason }), Disconnect.reasons.protocolError)
+    }
+    return Effect.sync(() => context.reject([...authenticator.methods]))
   }
 
   const decide = (
@@ -78,15 +91,14 @@ export const make = Effect.fnUntraced(function* (
   }
 
   return Effect.fnUntraced(
-    function* (context: AuthContext): Effect.fn.Return<void, AuthenticationError> {
+    function* (context: AuthContext): Effect.fn.Return<void, AuthenticationError | LimitError> {
       const result = yield* decide(context)
       if (result === "query answered") return
       if (result._tag === "Accepted") {
-        onProven(result.identity)
+        yield* onProven(result.identity)
         context.accept()
         return
       }
-      reject(context)
       // A client asks about every key that it has; only a proof that fails tells the operator something.
       const isProof =
         context.method === "password" || (context.method === "publickey" && context.signature !== undefined)
@@ -101,11 +113,16 @@ export const make = Effect.fnUntraced(function* (
           ...(result.detail === undefined ? {} : { detail: result.detail })
         }
       })
+      yield* reject(context)
     },
     (effect, context) =>
-      Effect.catch(effect, (error) => {
-        reject(context)
-        return logger.log({ level: "error", code: error.code, message: error.message, cause: error.cause })
+      Effect.catchTags(effect, {
+        AuthenticationError: (error) =>
+          Effect.andThen(
+            logger.log({ level: "error", code: error.code, message: error.message, cause: error.cause }),
+            reject(context)
+          ),
+        LimitError: (error) => end(error, Disconnect.reasons.tooManyConnections)
       })
   )
 })

@@ -10,11 +10,14 @@ import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
  * ssh2 never answers a write to a channel that was closed, so that one must not be waited for; what is written to it
  * afterwards is dropped.
  */
-const fromWritable = (writable: Writable, isClosed: () => boolean): ByteSink => {
+const fromWritable = (writable: Writable, isClosed: () => boolean, touch: () => void): ByteSink => {
   let drain = () => {}
   writable.on("drain", () => drain())
   return {
-    write: (chunk) => isClosed() || writable.write(chunk),
+    write: (chunk) => {
+      touch()
+      return isClosed() || writable.write(chunk)
+    },
     // The channel ends when the exit status was sent, not when one output does.
     end: () => {},
     onDrain: (callback) => {
@@ -23,10 +26,13 @@ const fromWritable = (writable: Writable, isClosed: () => boolean): ByteSink => 
   }
 }
 
-/** Where a program on this channel writes to. `isClosed` says whether the client closed the channel. */
-export const make = (channel: ServerChannel, isClosed: () => boolean): ProgramOutput => ({
-  stdout: fromWritable(channel, isClosed),
-  stderr: fromWritable(channel.stderr, isClosed)
+/**
+ * Where a program on this channel writes to. `isClosed` says whether the client closed the channel; `touch` is told of
+ * each chunk, for the idle timeout.
+ */
+export const make = (channel: ServerChannel, isClosed: () => boolean, touch: () => void = () => {}): ProgramOutput => ({
+  stdout: fromWritable(channel, isClosed, touch),
+  stderr: fromWritable(channel.stderr, isClosed, touch)
 })
 
 /** Waits until everything written so far was handed to the client's window. */

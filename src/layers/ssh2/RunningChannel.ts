@@ -10,6 +10,7 @@ import type { ServerChannel } from "ssh2"
 import type { ContainerError } from "../../schema/ContainerError.ts"
 import type { ContainerId } from "../../schema/Identifiers.ts"
 import type { ProgramError } from "../../schema/ProgramError.ts"
+import type { Presence } from "../../services/ConnectionTime.ts"
 import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { Program } from "../../services/Program.ts"
@@ -25,6 +26,7 @@ const redrawInterval = "100 millis"
 
 export interface RunningChannelOptions {
   readonly connection: Connection
+  readonly presence: Presence
   readonly program: AdmittedProgram
   readonly channel: ServerChannel
   /** Completed when the client closed the channel. ssh2's channel itself says so only when all input was read. */
@@ -34,7 +36,7 @@ export interface RunningChannelOptions {
 }
 
 /** Runs the program until it ends or the client closes the channel, whichever is first; then the channel is over. */
-export const run = ({ channel, closed, columns, connection, program }: RunningChannelOptions) => {
+export const run = ({ channel, closed, columns, connection, presence, program }: RunningChannelOptions) => {
   let containerId: ContainerId | undefined
   // Attached in the same step in which the channel was accepted: an `error` that nobody hears ends the process. What
   // failed is the connection, which logs it.
@@ -44,17 +46,23 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
 
   const untilEnd = Effect.gen(function* () {
     const logger = yield* Logger
+    if (program.tty) {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => presence.addTerminal((line) => channel.write(`\r\ndockerrun: ${line}\r\n`))),
+        (remove) => Effect.sync(remove)
+      )
+    }
     if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
     containerId = yield* connection.container
     yield* Effect.annotateLogsScoped({ containerId })
-    const running = yield* program.start(ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed)))
+    const running = yield* program.start(ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed), presence.touch))
     yield* logger.log({
       level: "info",
       code: "PROGRAM_STARTED",
       message: `${program.kind} started`,
       fields: { kind: program.kind, tty: program.tty }
     })
-    connectStdin(channel, running)
+    connectStdin(channel, running, presence.touch)
     return yield* running.exit
   }).pipe(
     Effect.catch((error) => report(channel, program, error)),
@@ -87,10 +95,11 @@ export const run = ({ channel, closed, columns, connection, program }: RunningCh
 }
 
 /** Bytes from the client go to the program for as long as it takes them; the end of them is a half-close. */
-const connectStdin = (channel: ServerChannel, { stdin }: Program): void => {
+const connectStdin = (channel: ServerChannel, { stdin }: Program, touch: () => void): void => {
   stdin.onDrain(() => channel.resume())
   channel.on("end", () => stdin.end())
   channel.on("data", (chunk: Uint8Array) => {
+    touch()
     if (!stdin.write(chunk)) channel.pause()
   })
 }

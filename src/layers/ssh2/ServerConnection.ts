@@ -2,7 +2,6 @@
  * One SSH connection: authentication, then the backend's connection, then any number of session channels. The Scope of
  * it all ends with the connection.
  */
-import { randomBytes } from "node:crypto"
 import type { Socket } from "node:net"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -12,14 +11,18 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type { Connection as Ssh2Connection } from "ssh2"
 import type { Identity } from "../../schema/AuthenticationResult.ts"
-import { ChannelId, ConnectionId } from "../../schema/Identifiers.ts"
+import { ChannelId } from "../../schema/Identifiers.ts"
+import { ClientUnresponsive, LimitError, TooManySessions } from "../../schema/LimitError.ts"
+import type { SshLimits } from "../../schema/SshLimits.ts"
+import * as ConnectionTime from "../../services/ConnectionTime.ts"
 import { type Connection, DockerRun } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
+import type { Arrival } from "./Arrivals.ts"
 import * as Authentication from "./Authentication.ts"
+import * as ChannelRefusal from "./ChannelRefusal.ts"
+import * as Disconnect from "./Disconnect.ts"
+import * as KeepAlive from "./KeepAlive.ts"
 import * as SessionChannel from "./SessionChannel.ts"
-
-/** OpenSSH's `LoginGraceTime`. */
-export const loginGraceTime = "2 minutes"
 
 /** How long a client whose container failed may take to open a channel and read why. */
 const failureGraceTime = "2 seconds"
@@ -29,9 +32,8 @@ const closeGraceTime = "1 second"
 
 export interface ServerConnectionOptions {
   readonly client: Ssh2Connection
-  readonly socket: Socket
-  readonly remoteAddress: string
-  readonly remotePort: number
+  readonly arrival: Arrival
+  readonly limits: SshLimits
   /** Waits until the server shuts down; gives how long programs may still run. */
   readonly shutdown: Effect.Effect<Duration.Duration>
 }
@@ -45,8 +47,8 @@ const reportDefect = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<v
  * ssh2 emits `connection`: requests for which nobody listens are lost.
  */
 export const serve = Effect.fnUntraced(
-  function* ({ client, remoteAddress, remotePort, shutdown, socket }: ServerConnectionOptions) {
-    const connectionId = ConnectionId.make(randomBytes(16).toString("hex"))
+  function* ({ arrival, client, limits, shutdown }: ServerConnectionOptions) {
+    const { connectionId, remoteAddress, remotePort, socket } = arrival
     yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
     const logger = yield* Logger
     const dockerRun = yield* DockerRun
@@ -62,14 +64,31 @@ export const serve = Effect.fnUntraced(
     )
     const fork = (effect: Effect.Effect<void, never, Logger>) => forkOwned(reportDefect(effect))
     let identity: Identity | undefined
-    const authenticate = yield* Authentication.make(client, remoteAddress, (proven) => {
-      identity = proven
+    const presence = yield* ConnectionTime.makePresence
+    const end = (error: LimitError, reason: number = Disconnect.reasons.byApplication) =>
+      Effect.andThen(
+        logger.log({ level: "info", code: error.code, message: error.message }),
+        Effect.sync(() => Disconnect.disconnect(client, socket, reason, error.message))
+      )
+    const authenticate = yield* Authentication.make({
+      remoteAddress,
+      maxAuthTries: limits.maxAuthTries,
+      onProven: (proven) => {
+        identity = proven
+        return arrival.place.login(proven.username)
+      },
+      end
     })
     let channels = 0
+    let sessions = 0
 
     client.on("error", (cause) => {
       Deferred.doneUnsafe(over, Effect.void)
-      fork(logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message }))
+      fork(
+        KeepAlive.isTimeout(cause)
+          ? end(new LimitError({ reason: new ClientUnresponsive() }))
+          : logger.log({ level: "debug", code: "CONNECTION_ERROR", message: cause.message })
+      )
     })
     client.on("close", () => {
       Deferred.doneUnsafe(closed, Effect.void)
@@ -79,24 +98,46 @@ export const serve = Effect.fnUntraced(
       fork(authenticate(context))
     })
     client.on("ready", () => {
+      arrival.loggedIn()
       Deferred.doneUnsafe(authenticated, Effect.void)
     })
-    client.on("session", (accept) => {
+    client.on("session", (accept, reject) => {
+      if (sessions >= limits.maxSessions) {
+        const error = new LimitError({ reason: new TooManySessions({ limit: limits.maxSessions }) })
+        ChannelRefusal.refuse(client, reject, ChannelRefusal.reasons.resourceShortage, error.message)
+        fork(logger.log({ level: "info", code: error.code, message: error.message }))
+        return
+      }
       const channelId = ChannelId.make(channels)
       channels += 1
       const session = Deferred.makeUnsafe<SessionChannel.Backend>()
-      const own = (effect: Effect.Effect<void, never, Logger>) =>
-        fork(Effect.annotateLogs(effect, { channelId, username: identity?.username }))
+      // A session is open until its client has closed it, and everything that it began has ended.
+      let parts = 1
+      sessions += 1
+      const leave = () => {
+        parts -= 1
+        if (parts === 0) sessions -= 1
+      }
+      const own = (effect: Effect.Effect<void, never, Logger>) => {
+        parts += 1
+        fork(
+          Effect.annotateLogs(effect, { channelId, username: identity?.username }).pipe(
+            Effect.ensuring(Effect.sync(leave))
+          )
+        )
+      }
       own(
         Deferred.await(backend).pipe(
           Effect.flatMap((connection) =>
-            Effect.map(connection.session(channelId), (session) => ({ connection, session }))
+            Effect.map(connection.session(channelId), (session) => ({ connection, presence, session }))
           ),
           Deferred.into(session),
           Effect.asVoid
         )
       )
-      SessionChannel.listen(accept(), Deferred.await(session), own)
+      const channel = accept()
+      channel.once("close", leave)
+      SessionChannel.listen(channel, Deferred.await(session), own)
     })
     client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
       reject()
@@ -115,7 +156,7 @@ export const serve = Effect.fnUntraced(
     const isIn = yield* Effect.raceFirst(
       Effect.as(Deferred.await(authenticated), true),
       Effect.as(Effect.raceFirst(Deferred.await(over), shutdown), false)
-    ).pipe(Effect.timeoutOrElse({ duration: loginGraceTime, orElse: () => Effect.succeed(false) }))
+    )
     if (!isIn || identity === undefined) {
       return yield* logger.log({
         level: "debug",
@@ -143,6 +184,7 @@ export const serve = Effect.fnUntraced(
     yield* Effect.raceAllFirst([
       Deferred.await(over),
       failed,
+      Effect.flatMap(ConnectionTime.untilOver(limits, presence), end),
       Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
     ])
     yield* logger.log({

@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { ServerChannel, Session as Ssh2Session } from "ssh2"
 import type { ProgramError } from "../../schema/ProgramError.ts"
+import type { Presence } from "../../services/ConnectionTime.ts"
 import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { AdmittedProgram, Session } from "../../services/Session.ts"
@@ -16,6 +17,7 @@ export type Fork = (effect: Effect.Effect<void, never, Logger>) => void
 /** What the backend made for this channel. */
 export interface Backend {
   readonly connection: Connection
+  readonly presence: Presence
   readonly session: Session
 }
 
@@ -59,7 +61,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
     reject: (() => void) | undefined
   ) =>
     fork(
-      Effect.flatMap(backend, ({ connection, session }) =>
+      Effect.flatMap(backend, ({ connection, presence, session }) =>
         Effect.matchEffect(admit(session), {
           onFailure: (error) =>
             Effect.andThen(
@@ -72,6 +74,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
               ? Effect.void
               : RunningChannel.run({
                   connection,
+                  presence,
                   program,
                   channel,
                   closed,
