@@ -17,6 +17,7 @@ import { Docker } from "./services/Docker.ts"
 import { DockerRun } from "./services/DockerRun.ts"
 import type { DockerRunConfig } from "./services/DockerRunConfig.ts"
 import { EngineConfig } from "./services/EngineConfig.ts"
+import * as EngineGate from "./services/EngineGate.ts"
 import { Logger } from "./services/Logger.ts"
 import * as Reaper from "./services/Reaper.ts"
 import { SshServer } from "./services/SshServer.ts"
@@ -38,8 +39,8 @@ const docker = Layer.unwrap(
   )
 )
 
-/** The engine and the log, given a configuration. */
-export const engine = Layer.mergeAll(docker, Logger.layer)
+/** The engine behind its gate, and the log, given a configuration. */
+export const engine = EngineGate.layer.pipe(Layer.provide(docker), Layer.provideMerge(Logger.layer))
 
 /** Who gets in, given a configuration. */
 export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))

@@ -38,6 +38,19 @@ export class EngineFailed extends Schema.TaggedError<EngineFailed>("dockerrun/En
 }
 
 /**
+ * As many connections as may wait for the engine wait already.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ServerBusy extends Schema.TaggedError<ServerBusy>("dockerrun/ServerBusy")("ServerBusy", {}) {
+  readonly code = "DOCKERRUN_BUSY"
+  override get message(): string {
+    return "the server is busy; try again in a moment"
+  }
+}
+
+/**
  * The pull policy is `Never` and the image is not on the engine.
  *
  * @since 0.1.0
@@ -203,6 +216,7 @@ export class ContainerTimedOut extends Schema.TaggedError<ContainerTimedOut>("do
 export const ContainerErrorReason = Schema.Union([
   EngineUnreachable,
   EngineFailed,
+  ServerBusy,
   ImageMissing,
   ImageNotFound,
   ImageReferenceInvalid,

@@ -99,6 +99,14 @@ export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>("dock
 ) {}
 
 /**
+ * The engine was not asked: so many others wait for it already that this one would wait in vain.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Overloaded extends Schema.TaggedError<Overloaded>("dockerrun/Overloaded")("Overloaded", detail) {}
+
+/**
  * Why an engine did not do what it was asked.
  *
  * @since 0.1.0
@@ -113,7 +121,8 @@ export const DockerErrorReason = Schema.Union([
   RegistryUnreachable,
   ServerError,
   ProgramNotStarted,
-  UnexpectedAnswer
+  UnexpectedAnswer,
+  Overloaded
 ])
 
 /**

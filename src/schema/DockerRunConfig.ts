@@ -94,6 +94,32 @@ export const ExecutionConfig = Schema.Struct({
  */
 export type ExecutionConfig = typeof ExecutionConfig.Type
 
+const PositiveInt = Schema.Int.check(
+  Schema.isBetween({ minimum: 1, maximum: 100_000 }, { message: "must be 1 or more" })
+)
+
+/**
+ * How much is asked of the engine at the same time.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const EngineLimits = Schema.Struct({
+  starts: withDefault(PositiveInt, 8, "Containers that are created or started at the same time; the others wait."),
+  execs: withDefault(PositiveInt, 16, "Programs that are started at the same time; the others wait."),
+  queue: withDefault(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }, { message: "must be 0 or more" })),
+    128,
+    "Connections, and programs, that may wait for such a start. Past it they are refused at once, with a message."
+  )
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type EngineLimits = typeof EngineLimits.Type
+
 /**
  * The section `dockerrun`.
  *
@@ -108,7 +134,8 @@ export const DockerRunSettings = Schema.Struct({
   cacert: optional(Pem, "PEM text of the certificate authority of the engine. With cert and key, or not at all."),
   cert: optional(Pem, "PEM text of the client certificate. With cacert and key, or not at all."),
   key: optional(PemPrivateKey, "PEM text of the client's private key. With cacert and cert, or not at all."),
-  config: withDefault(ExecutionConfig, {}, "What to run in the container of a connection, and how.")
+  config: withDefault(ExecutionConfig, {}, "What to run in the container of a connection, and how."),
+  limits: withDefault(EngineLimits, {}, "How much is asked of the engine at the same time.")
 })
 
 /**

@@ -118,6 +118,22 @@ export class ProgramNotLaunched extends Schema.TaggedError<ProgramNotLaunched>("
 }
 
 /**
+ * As many programs as may wait for the engine wait already.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ProgramNotQueued extends Schema.TaggedError<ProgramNotQueued>("dockerrun/ProgramNotQueued")(
+  "ProgramNotQueued",
+  {}
+) {
+  readonly code = "DOCKERRUN_PROGRAM_BUSY"
+  override get message(): string {
+    return "the server is busy; try again in a moment"
+  }
+}
+
+/**
  * The engine did not start the program within `timeout`.
  *
  * @since 0.1.0
@@ -192,6 +208,7 @@ export const ProgramErrorReason = Schema.Union([
   ProgramNotFound,
   ProgramNotExecutable,
   ProgramNotLaunched,
+  ProgramNotQueued,
   ProgramTimedOut,
   ProgramLost,
   SignalUnknown,

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -19,9 +20,11 @@ import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import type { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
+import { StartTicket, type Ticket } from "./StartQueue.ts"
 
 /**
- * Creates the container and registers its removal before anything else can happen.
+ * Creates the container and registers its removal before anything else can happen. An engine that does not answer at all
+ * holds that removal up for `timeout`, and no longer.
  *
  * The request to the engine runs in a fiber of its own, which the finalizer waits for: a connection that ends while the
  * engine creates would otherwise leave a container whose id nobody ever learned. An attempt whose answer was lost is
@@ -42,13 +45,16 @@ export const create = Effect.fnUntraced(function* (
   const made = docker
     .listContainers([`${connectionLabel}=${connectionId}`])
     .pipe(Effect.map((list) => list.map(({ id }) => id)))
+  const ticket: Ticket = { isWaiting: false }
   let request: Fiber.Fiber<ContainerId, DockerError> | undefined
   let isDoubtful = false
 
   yield* Effect.addFinalizer(
     Effect.fnUntraced(function* () {
       if (request === undefined) return
-      const answer = yield* Fiber.await(request).pipe(Effect.timeoutOption(config.timeout))
+      // The engine does not know of it yet, and need not.
+      if (ticket.isWaiting) return yield* Fiber.interrupt(request)
+      const answer = yield* Fiber.await(request).pipe(Effect.timeoutOption(Duration.times(config.timeout, 1 / 2)))
       const settled = Option.getOrUndefined(answer)
       // The engine may still create it after all: the connection does not wait for that, but it must not stay.
       if (settled === undefined) yield* Effect.forkIn(removeLate(request), afterlife)
@@ -56,7 +62,11 @@ export const create = Effect.fnUntraced(function* (
       // The connection may have ended before anybody here saw the failure.
       else isDoubtful ||= Option.exists(Cause.findErrorOption(settled.cause), (error) => error.isTransient)
       if (isDoubtful || settled === undefined) {
-        const ids = yield* made.pipe(Retry.whileTransient, Effect.timeoutOption(config.timeout), Effect.option)
+        const ids = yield* made.pipe(
+          Retry.whileTransient,
+          Effect.timeoutOption(Duration.times(config.timeout, 1 / 2)),
+          Effect.option
+        )
         yield* Effect.forEach(
           Option.getOrElse(Option.flatten(ids), () => []),
           remove,
@@ -67,10 +77,13 @@ export const create = Effect.fnUntraced(function* (
   )
 
   const ask = Effect.uninterruptible(
-    Effect.map(Effect.forkIn(docker.createContainer(spec), afterlife), (fiber) => {
-      request = fiber
-      return fiber
-    })
+    Effect.map(
+      Effect.forkIn(Effect.provideService(docker.createContainer(spec), StartTicket, ticket), afterlife),
+      (fiber) => {
+        request = fiber
+        return fiber
+      }
+    )
   ).pipe(
     Effect.flatMap(Fiber.join),
     Effect.tapError((error) =>

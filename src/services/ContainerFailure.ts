@@ -14,7 +14,8 @@ import {
   ImageReferenceInvalid,
   PullFailed,
   RegistryDenied,
-  RegistryDown
+  RegistryDown,
+  ServerBusy
 } from "../schema/ContainerError.ts"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { DockerRunConfig } from "./DockerRunConfig.ts"
@@ -39,6 +40,7 @@ export const reason = (
   config: DockerRunConfig["Service"]["config"]
 ): ContainerErrorReason => {
   if (error.reason._tag === "Unreachable") return new EngineUnreachable()
+  if (error.reason._tag === "Overloaded") return new ServerBusy()
   switch (step) {
     case "inspect":
       return error.reason._tag === "BadRequest"

@@ -6,15 +6,17 @@
 import * as Context from "effect/Context"
 
 /**
- * `live` for a connection or a program that somebody waits for, `background` for what is only made ready.
+ * `live` for a connection or a program that somebody waits for, `background` for what is only made ready, `urgent` for
+ * what ends something, such as the delivery of a signal, and must never wait behind what begins.
  *
  * @since 0.1.0
  * @category models
  */
-export type Priority = "live" | "background"
+export type Priority = "live" | "background" | "urgent"
 
 /**
- * The priority of what is asked of the engine: where starts have to wait for one another, `live` ones go first.
+ * The priority of what is asked of the engine: where starts have to wait for one another, `live` ones go
+ * first, and `urgent` ones do not wait.
  *
  * @example
  * ```ts

@@ -19,12 +19,14 @@ import {
   ProgramNotExecutable,
   ProgramNotFound,
   ProgramNotLaunched,
+  ProgramNotQueued,
   ProgramTimedOut,
   SignalNotDelivered
 } from "../schema/ProgramError.ts"
 import * as ByteSink from "./ByteSink.ts"
 import { type ContainerInfo, Docker, type TerminalSize } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { EnginePriority } from "./EnginePriority.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
@@ -110,6 +112,7 @@ export const start = Effect.fn("Program.start")(function* (
           ? Effect.succeed(status === 0)
           : Effect.fail(fail(new SignalNotDelivered({ name }), `exit status ${status}`))
       ),
+      Effect.provideService(EnginePriority, "urgent"),
       Effect.provideService(Docker, docker),
       Effect.provideService(DockerRunConfig, runConfig)
     )
@@ -282,6 +285,8 @@ const reasonOf = ({ reason }: DockerError, program: string): ProgramErrorReason 
     case "Conflict":
     case "Unreachable":
       return new ProgramLost()
+    case "Overloaded":
+      return new ProgramNotQueued()
     default:
       return new ProgramNotLaunched()
   }

@@ -26,6 +26,7 @@ const program = { program: "PROGRAM" }
 const containerReasons: ReadonlyArray<ContainerError.ContainerErrorReason> = [
   new ContainerError.EngineUnreachable(),
   new ContainerError.EngineFailed(),
+  new ContainerError.ServerBusy(),
   new ContainerError.ImageMissing(image),
   new ContainerError.ImageNotFound(image),
   new ContainerError.ImageReferenceInvalid(image),
@@ -43,6 +44,7 @@ const failures: ReadonlyArray<ProgramError.ProgramErrorReason> = [
   new ProgramError.ProgramNotFound(program),
   new ProgramError.ProgramNotExecutable(program),
   new ProgramError.ProgramNotLaunched(),
+  new ProgramError.ProgramNotQueued(),
   new ProgramError.ProgramTimedOut({ seconds: 60 }),
   new ProgramError.ProgramLost()
 ]

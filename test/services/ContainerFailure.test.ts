@@ -7,6 +7,7 @@ import {
   DockerError,
   type DockerErrorReason,
   NotFound,
+  Overloaded,
   ProgramNotStarted,
   RegistryUnreachable,
   ServerError,
@@ -28,7 +29,8 @@ const reasons = {
   RegistryUnreachable: new RegistryUnreachable({ message }),
   ServerError: new ServerError({ status: 500, message }),
   ProgramNotStarted: new ProgramNotStarted({ exitCode: 127, message }),
-  UnexpectedAnswer: new UnexpectedAnswer({ message })
+  UnexpectedAnswer: new UnexpectedAnswer({ message }),
+  Overloaded: new Overloaded({ message })
 } satisfies Record<DockerErrorReason["_tag"], DockerErrorReason>
 
 type Step = Parameters<typeof ContainerFailure.reason>[0]
@@ -44,7 +46,8 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     RegistryUnreachable: "DOCKERRUN_ENGINE_FAILED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
     ProgramNotStarted: "DOCKERRUN_ENGINE_FAILED",
-    UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED"
+    UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED",
+    Overloaded: "DOCKERRUN_BUSY"
   },
   pull: {
     NotFound: "DOCKERRUN_IMAGE_NOT_FOUND",
@@ -55,7 +58,8 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     RegistryUnreachable: "DOCKERRUN_REGISTRY_UNREACHABLE",
     ServerError: "DOCKERRUN_PULL_FAILED",
     ProgramNotStarted: "DOCKERRUN_PULL_FAILED",
-    UnexpectedAnswer: "DOCKERRUN_PULL_FAILED"
+    UnexpectedAnswer: "DOCKERRUN_PULL_FAILED",
+    Overloaded: "DOCKERRUN_BUSY"
   },
   create: {
     // The image was taken away between the pull and the container.
@@ -67,7 +71,8 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     RegistryUnreachable: "DOCKERRUN_ENGINE_FAILED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
     ProgramNotStarted: "DOCKERRUN_ENGINE_FAILED",
-    UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED"
+    UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED",
+    Overloaded: "DOCKERRUN_BUSY"
   },
   start: {
     NotFound: "DOCKERRUN_CONTAINER_NOT_STARTED",
@@ -78,7 +83,8 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     RegistryUnreachable: "DOCKERRUN_CONTAINER_NOT_STARTED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
     ProgramNotStarted: "DOCKERRUN_CONTAINER_NOT_STARTED",
-    UnexpectedAnswer: "DOCKERRUN_CONTAINER_NOT_STARTED"
+    UnexpectedAnswer: "DOCKERRUN_CONTAINER_NOT_STARTED",
+    Overloaded: "DOCKERRUN_BUSY"
   }
 }
 

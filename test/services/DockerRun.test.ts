@@ -589,19 +589,23 @@ describe("many connections", () => {
       assert.isAbove((yield* engine.removed).length, 600)
     }).pipe(
       Effect.provide(
-        backend({
-          faults: [
-            { operation: "createContainer", effect: { _tag: "Delay", duration: "10 millis", performed: true } },
-            { operation: "startContainer", effect: { _tag: "Delay", duration: "250 millis" } },
-            {
-              operation: "createContainer",
-              nth: 100,
-              times: 50,
-              effect: { _tag: "Fail", reason: away, performed: true }
-            },
-            { operation: "removeContainer", nth: 200, times: 50, effect: { _tag: "Fail", reason: engineError } }
-          ]
-        })
+        backend(
+          {
+            faults: [
+              { operation: "createContainer", effect: { _tag: "Delay", duration: "10 millis", performed: true } },
+              { operation: "startContainer", effect: { _tag: "Delay", duration: "250 millis" } },
+              {
+                operation: "createContainer",
+                nth: 100,
+                times: 50,
+                effect: { _tag: "Fail", reason: away, performed: true }
+              },
+              { operation: "removeContainer", nth: 200, times: 50, effect: { _tag: "Fail", reason: engineError } }
+            ]
+          },
+          {},
+          { starts: 1000 }
+        )
       )
     )
   )

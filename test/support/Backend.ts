@@ -11,6 +11,7 @@ import type { DockerRunSettings } from "../../src/schema/DockerRunConfig.ts"
 import { ChannelId, ConnectionId } from "../../src/schema/Identifiers.ts"
 import { DockerRun } from "../../src/services/DockerRun.ts"
 import { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
+import * as EngineGate from "../../src/services/EngineGate.ts"
 import { type LogEvent, Logger } from "../../src/services/Logger.ts"
 
 export const image = "dockerrun-test/tiny:1"
@@ -18,7 +19,7 @@ export const image = "dockerrun-test/tiny:1"
 /** What was logged so far. */
 export class RecordedLog extends Context.Service<
   RecordedLog,
-  { readonly codes: Effect.Effect<ReadonlyArray<string>> }
+  { readonly codes: Effect.Effect<ReadonlyArray<string>>; readonly events: Effect.Effect<ReadonlyArray<LogEvent>> }
 >()("test/RecordedLog") {}
 
 const recording = Layer.effectContext(
@@ -26,20 +27,28 @@ const recording = Layer.effectContext(
     const events: Array<LogEvent> = []
     return Context.make(Logger, {
       log: (event) => Effect.sync(() => void events.push(event))
-    }).pipe(Context.add(RecordedLog, { codes: Effect.sync(() => events.map(({ code }) => code)) }))
+    }).pipe(
+      Context.add(RecordedLog, {
+        codes: Effect.sync(() => events.map(({ code }) => code)),
+        events: Effect.sync(() => [...events])
+      })
+    )
   })
 )
 
 type Section = (typeof DockerRunSettings.Encoded)["config"]
+type Limits = (typeof DockerRunSettings.Encoded)["limits"]
 
-/** The backend with the image {@link image} on the engine. */
-export const backend = (engine: InMemoryDocker.Options = {}, config: Section = {}) =>
+/** The backend with the image {@link image} on the engine, which is behind its gate as in the program. */
+export const backend = (engine: InMemoryDocker.Options = {}, config: Section = {}, limits: Limits = {}) =>
   DockerRun.layer.pipe(
+    Layer.provideMerge(EngineGate.layer),
     Layer.provideMerge(
       Layer.mergeAll(
         InMemoryDocker.layer({ images: { [image]: {} }, ...engine }),
         DockerRunConfig.layer({
-          config: { container: { Image: image }, shellCommand: ["/bin/sh"], ...config }
+          config: { container: { Image: image }, shellCommand: ["/bin/sh"], ...config },
+          limits
         }).pipe(Layer.orDie),
         recording
       )
