@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import { AuthenticationError, CredentialsError } from "../schema/AuthenticationError.ts"
 import type { AuthenticationMethod, AuthenticationRequest, KeyQuery } from "../schema/AuthenticationRequest.ts"
-import type { AuthenticationResult, RejectionReason } from "../schema/AuthenticationResult.ts"
+import type { AuthenticationResult, Identity, RejectionReason } from "../schema/AuthenticationResult.ts"
 import { AuthConfig } from "../services/AuthConfig.ts"
 import { Authenticator } from "../services/Authenticator.ts"
 import { Logger } from "../services/Logger.ts"
@@ -27,10 +27,12 @@ const usableName = /^\P{Cc}{1,255}$/u
 interface User {
   readonly keys: AuthorizedKeys.AuthorizedKeys
   readonly passwordHash: Redacted.Redacted | undefined
+  /** What an identity of this user has besides. */
+  readonly own: Pick<Identity, "container">
 }
 
 /** An unknown user goes the same way as a known one, and finds nothing there. */
-const nobody: User = { keys: AuthorizedKeys.empty, passwordHash: undefined }
+const nobody: User = { keys: AuthorizedKeys.empty, passwordHash: undefined, own: {} }
 
 const rejected = (reason: RejectionReason, detail?: string): AuthenticationResult => ({
   _tag: "Rejected",
@@ -43,7 +45,7 @@ const parseUsers = Effect.gen(function* () {
   const hasher = yield* PasswordHasher
   const users = new Map<string, User>()
   const problems: Array<string> = []
-  for (const [name, { authorizedKeys, passwordHash }] of Object.entries(config.users)) {
+  for (const [name, { authorizedKeys, container, passwordHash }] of Object.entries(config.users)) {
     const place = `auth.users.${name}`
     const keys = AuthorizedKeys.concat(
       authorizedKeys.map((line, index) => AuthorizedKeys.parse(line, () => `${place}.authorizedKeys[${index}]`))
@@ -54,7 +56,7 @@ const parseUsers = Effect.gen(function* () {
         .verifier([passwordHash])
         .pipe(Effect.catch((error) => Effect.sync(() => problems.push(`${place}.passwordHash: ${error.message}`))))
     }
-    users.set(name, { keys, passwordHash })
+    users.set(name, { keys, passwordHash, own: container === undefined ? {} : { container } })
   }
   if (problems.length > 0) return yield* new CredentialsError({ problems })
   return users
@@ -102,7 +104,7 @@ const make = Effect.gen(function* () {
     const matches = yield* verify(password, passwordHash).pipe(
       Effect.mapError((cause) => new AuthenticationError({ operation: "comparing the password", cause }))
     )
-    if (matches) return { _tag: "Accepted", identity: { username, method: "password" } }
+    if (matches) return { _tag: "Accepted", identity: { username, method: "password", ...user?.own } }
     if (user === undefined) return rejected("UnknownUser")
     return rejected(passwordHash === undefined ? "NoPassword" : "WrongPassword")
   })
@@ -122,7 +124,7 @@ const make = Effect.gen(function* () {
     if (!usableName.test(username)) return rejected("UnknownUser", "the name is empty, too long or not printable")
     if (verdict.good) {
       const fingerprint = PublicKeyBlob.fingerprint(key.blob)
-      return { _tag: "Accepted", identity: { username, method: "publickey", fingerprint } }
+      return { _tag: "Accepted", identity: { username, method: "publickey", fingerprint, ...user?.own } }
     }
     return rejected(
       verdict.reason === "UnknownKey" && user === undefined ? "UnknownUser" : verdict.reason,

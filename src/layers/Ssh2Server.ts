@@ -16,6 +16,7 @@ import type { Authenticator } from "../services/Authenticator.ts"
 import type { DockerRun } from "../services/DockerRun.ts"
 import { HostKeys } from "../services/HostKeys.ts"
 import { Logger } from "../services/Logger.ts"
+import { SecurityConfig } from "../services/SecurityConfig.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
 import { algorithms } from "./ssh2/Algorithms.ts"
@@ -45,6 +46,12 @@ const make = Effect.gen(function* () {
   const context = yield* Effect.context<Authenticator | DockerRun | Logger>()
   const settings = yield* SshConfig
   const { banner, listen, shutdownGracePeriod } = settings
+  // Two sections may limit the sessions, and both mean it.
+  const { maxSessions } = yield* SecurityConfig
+  const limits = {
+    ...settings,
+    maxSessions: maxSessions < 0 ? settings.maxSessions : Math.min(settings.maxSessions, maxSessions)
+  }
   const { keys } = yield* HostKeys
   const logger = yield* Logger
   const crypto = detectCrypto()
@@ -112,7 +119,7 @@ const make = Effect.gen(function* () {
           client.end()
           return
         }
-        fork(ServerConnection.serve({ client, arrival, limits: settings, shutdown: Deferred.await(shutdown) }))
+        fork(ServerConnection.serve({ client, arrival, limits, settings, shutdown: Deferred.await(shutdown) }))
       }
     )
     const { destroy, receive, shortage } = yield* Arrivals.make(settings, (arrival) => {

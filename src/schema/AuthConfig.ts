@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { secret } from "./ConfigIssue.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
+import { UserContainer } from "./UserContainer.ts"
 
 const authorizedKey =
   /(?:^|\s)(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)\s+AAAA[0-9A-Za-z+/]+={0,2}(?:\s|$)/u
@@ -33,7 +34,8 @@ const PasswordHash = Schema.RedactedFromValue(
  */
 export const AuthUser = Schema.Struct({
   authorizedKeys: withDefault(Schema.Array(AuthorizedKey), [], "Public keys, as lines of OpenSSH's authorized_keys."),
-  passwordHash: optional(PasswordHash, "bcrypt hash of the password, made by: dockerrun hash-password.")
+  passwordHash: optional(PasswordHash, "bcrypt hash of the password, made by: dockerrun hash-password."),
+  container: optional(UserContainer, "What this user's programs have of their own in the container.")
 })
 
 /**

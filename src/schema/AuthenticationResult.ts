@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { AuthenticationMethod } from "./AuthenticationRequest.ts"
+import { UserContainer } from "./UserContainer.ts"
 
 /**
  * Who got in, and how.
@@ -18,7 +19,9 @@ export const Identity = Schema.Struct({
   /** Which key, in OpenSSH's notation (`SHA256:…`); only with `publickey`. */
   fingerprint: Schema.optionalKey(Schema.String),
   /** Command line that runs instead of whatever is asked for, because the key or the certificate says so. */
-  forcedCommand: Schema.optionalKey(Schema.String)
+  forcedCommand: Schema.optionalKey(Schema.String),
+  /** What this user's programs have of their own in the container. */
+  container: Schema.optionalKey(UserContainer)
 })
 
 /**

@@ -54,6 +54,53 @@ export class KindDisabled extends Schema.TaggedError<KindDisabled>("dockerrun/Ki
 }
 
 /**
+ * The section `security` of the configuration does not allow this request.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class RequestForbidden extends Schema.TaggedError<RequestForbidden>("dockerrun/RequestForbidden")(
+  "RequestForbidden",
+  { request: Schema.Literals(["command", "env", "shell", "signal", "subsystem", "tty"]) }
+) {
+  readonly code = "DOCKERRUN_REQUEST_FORBIDDEN"
+  override get message(): string {
+    return `the policy of this server does not allow this ${this.request} request`
+  }
+}
+
+/**
+ * The variable is not among those that clients may set (`ssh.acceptEnv`), or cannot be one.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class EnvNotAccepted extends Schema.TaggedError<EnvNotAccepted>("dockerrun/EnvNotAccepted")("EnvNotAccepted", {
+  name: Schema.String
+}) {
+  readonly code = "DOCKERRUN_ENV_NOT_ACCEPTED"
+  override get message(): string {
+    return `the variable ${JSON.stringify(this.name.slice(0, 64))} is not accepted`
+  }
+}
+
+/**
+ * The client sets more variables than a channel may have, or longer ones.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class EnvLimitExceeded extends Schema.TaggedError<EnvLimitExceeded>("dockerrun/EnvLimitExceeded")(
+  "EnvLimitExceeded",
+  { limit: Schema.Literals(["count", "size"]) }
+) {
+  readonly code = "DOCKERRUN_ENV_LIMIT"
+  override get message(): string {
+    return this.limit === "count" ? "too many variables for one channel" : "the variables of this channel are too long"
+  }
+}
+
+/**
  * The subsystem is not in the configuration's `subsystems`.
  *
  * @since 0.1.0
@@ -204,6 +251,9 @@ export const ProgramErrorReason = Schema.Union([
   ProgramAlreadyRunning,
   NoProgramRunning,
   KindDisabled,
+  RequestForbidden,
+  EnvNotAccepted,
+  EnvLimitExceeded,
   SubsystemUnknown,
   ProgramNotFound,
   ProgramNotExecutable,

@@ -81,6 +81,16 @@ export const SshSettings = Schema.Struct({
     "Directory of the host keys that the server makes itself."
   ),
   banner: withDefault(Schema.String, "", "Text that is shown before authentication. Empty: none."),
+  motd: withDefault(
+    Schema.String,
+    "",
+    "Text that is shown when a shell with a terminal begins, unless the user's home in the container has a .hushlogin. Empty: none."
+  ),
+  acceptEnv: withDefault(
+    Schema.Array(Schema.NonEmptyString.annotate({ message: "must be a pattern of names" })),
+    ["LANG", "LANGUAGE", "LC_*", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "NO_COLOR", "TZ"],
+    'Variables that clients may set for their programs: patterns, in which * stands for any characters and ? for one. ["*"]: any.'
+  ),
   shutdownGracePeriod: withDefault(
     GoDuration,
     "10s",

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { ConnectionId } from "../schema/Identifiers.ts"
+import type { Login } from "./Login.ts"
 
 /**
  * Who connects. It becomes the container's labels.
@@ -15,6 +16,8 @@ export interface Client {
   readonly connectionId: ConnectionId
   readonly username: string
   readonly address: string
+  /** What the connection's programs get. */
+  readonly login?: Login
 }
 
 /**

@@ -95,6 +95,8 @@ export interface ContainerInfo {
   readonly oomKilled: boolean
   /** Whose rights its programs have, as it was configured: a name or a number, with a group behind a colon. Empty: root. */
   readonly user: string
+  /** `NAME=value`, of the image and of what it was created with. */
+  readonly env: ReadonlyArray<string>
   readonly labels: Readonly<Record<string, string>>
 }
 

@@ -22,7 +22,9 @@ import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
+import * as LoginEnvironment from "./LoginEnvironment.ts"
 import * as Program from "./Program.ts"
+import { SecurityConfig } from "./SecurityConfig.ts"
 import * as Session from "./Session.ts"
 
 /**
@@ -88,10 +90,12 @@ const make = Effect.gen(function* () {
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
   const instance = yield* Instance
+  const security = yield* SecurityConfig
   const layerScope = yield* Effect.scope
 
   const connect = Effect.fn("DockerRun.connect")(function* (client: ContainerOwner.Client) {
-    const { connectionId } = client
+    const { connectionId, login = {} } = client
+    const own = login.container ?? {}
     // First, and so until after the container is gone: what is not registered is for the reaper.
     if (instance !== undefined) yield* instance.register(connectionId)
     const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
@@ -152,9 +156,21 @@ const make = Effect.gen(function* () {
       Effect.forkScoped
     )
 
+    // Once per container: what it has of its own does not change.
+    const account = yield* Effect.cached(
+      Deferred.await(container).pipe(
+        Effect.flatMap(({ id }) => Docker.use((docker) => docker.inspectContainer(id))),
+        Effect.map((info) => LoginEnvironment.ofAccount(info, client, config.shellCommand)),
+        // What became of the container the program will learn.
+        Effect.catch(() => Effect.succeed({})),
+        Effect.provideContext(context)
+      )
+    )
+
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
       Effect.fnUntraced(function* ({ command, env, terminal }, output) {
         const { id } = yield* Deferred.await(container)
+        const accountEnv = yield* account
         const size = terminal()
         programsStarted += 1
         // A program ends with its channel or with the connection, whichever is first.
@@ -167,8 +183,10 @@ const make = Effect.gen(function* () {
             container: id,
             programId: `${connectionId}-${programsStarted}`,
             command,
-            env,
-            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } })
+            env: { ...accountEnv, ...env, ...LoginEnvironment.ofConnection(client, size !== undefined) },
+            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } }),
+            ...(own.User === undefined ? {} : { user: own.User }),
+            ...(own.WorkingDir === undefined ? {} : { workingDirectory: own.WorkingDir })
           },
           output,
           () => isLeaving
@@ -190,7 +208,17 @@ const make = Effect.gen(function* () {
       ),
       steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(({ _tag }) => _tag === "Done")),
       session: (channelId) =>
-        Effect.sync(() => Session.make({ connectionId, channelId, config, start: start(channelId) })),
+        Effect.sync(() =>
+          Session.make({
+            connectionId,
+            channelId,
+            config,
+            security,
+            acceptEnv: login.acceptEnv,
+            forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
+            start: start(channelId)
+          })
+        ),
       terminate: (gracePeriod) =>
         Effect.forEach(programs, terminateProgram, { concurrency: "unbounded", discard: true }).pipe(
           Effect.timeoutOption(gracePeriod),

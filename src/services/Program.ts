@@ -55,6 +55,10 @@ export interface ProgramSpec {
   readonly env: Readonly<Record<string, string>>
   /** Absent: no terminal. */
   readonly terminal?: TerminalSize
+  /** User of the container who runs the program. Default: the container's own. */
+  readonly user?: string
+  /** Default: the container's own. */
+  readonly workingDirectory?: string
 }
 
 /**
@@ -103,7 +107,7 @@ export const start = Effect.fn("Program.start")(function* (
 
   /** Whether any process was there to take the signal. */
   const deliver = (name: Signal.Name, target: "group" | "all") =>
-    deliverSignal(container, Signal.delivery(name, programId, target)).pipe(
+    deliverSignal(container, Signal.delivery(name, programId, target), spec.user).pipe(
       // All of it: an engine that is away would be asked for ever, and at the end of a channel nobody could stop that.
       Effect.timeout(timeout),
       Effect.mapError((cause) => fail(new SignalNotDelivered({ name }), cause)),
@@ -152,7 +156,9 @@ export const start = Effect.fn("Program.start")(function* (
         command: spec.command,
         env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
         tty,
-        ...(tty ? { size: terminal } : {})
+        ...(tty ? { size: terminal } : {}),
+        ...(spec.user === undefined ? {} : { user: spec.user }),
+        ...(spec.workingDirectory === undefined ? {} : { workingDirectory: spec.workingDirectory })
       })
       .pipe(
         Effect.tapError((error) => {
@@ -263,10 +269,13 @@ const mustRun = (container: ContainerInfo): Effect.Effect<void, DockerError> =>
 /** Runs the delivering program in the container and gives its exit status. */
 const deliverSignal = Effect.fnUntraced(function* (
   container: ContainerId,
-  command: readonly [string, ...ReadonlyArray<string>]
+  command: readonly [string, ...ReadonlyArray<string>],
+  user: string | undefined
 ) {
   const docker = yield* Docker
-  const exec = yield* docker.createExec(container, { command, env: [], tty: false }).pipe(Retry.whileTransient)
+  const exec = yield* docker
+    .createExec(container, { command, env: [], tty: false, ...(user === undefined ? {} : { user }) })
+    .pipe(Retry.whileTransient)
   const streams = yield* docker.startExec(exec, {
     tty: false,
     output: { stdout: ByteSink.discard, stderr: ByteSink.discard }

@@ -14,14 +14,18 @@ import {
   ProgramAlreadyRunning,
   ProgramError,
   type ProgramErrorReason,
+  RequestForbidden,
   SignalUnknown,
   SubsystemUnknown
 } from "../schema/ProgramError.ts"
+import type { SecuritySettings } from "../schema/SecurityConfig.ts"
 import type { ProgramOutput } from "./ByteSink.ts"
+import * as ClientEnvironment from "./ClientEnvironment.ts"
 import * as CommandLine from "./CommandLine.ts"
 import type { TerminalSize } from "./Docker.ts"
 import type { DockerRunConfig } from "./DockerRunConfig.ts"
 import type { Program } from "./Program.ts"
+import * as SecurityPolicy from "./SecurityPolicy.ts"
 import * as Signal from "./Signal.ts"
 
 /**
@@ -64,17 +68,20 @@ export interface AdmittedProgram {
  * @category models
  */
 export interface Session {
-  /** Sets a variable for the program. Fails with `ProgramAlreadyRunning` once a program was admitted. */
+  /**
+   * Sets a variable for the program. Fails with `EnvNotAccepted`, `EnvLimitExceeded` or `RequestForbidden`, and with
+   * `ProgramAlreadyRunning` once a program was admitted.
+   */
   readonly env: (name: string, value: string) => Effect.Effect<void, ProgramError>
-  /** Asks for a terminal. Fails with `ProgramAlreadyRunning` once a program was admitted. */
+  /** Asks for a terminal. Fails with `RequestForbidden`, and with `ProgramAlreadyRunning` once a program was admitted. */
   readonly pty: (request: PtyRequest) => Effect.Effect<void, ProgramError>
-  /** The configured `shellCommand`. Fails with `KindDisabled` or `ProgramAlreadyRunning`. */
+  /** The configured `shellCommand`. Fails with `KindDisabled`, `RequestForbidden` or `ProgramAlreadyRunning`. */
   readonly shell: Effect.Effect<AdmittedProgram, ProgramError>
-  /** A command line. Fails with `KindDisabled` or `ProgramAlreadyRunning`. */
+  /** A command line. Fails with `KindDisabled`, `RequestForbidden` or `ProgramAlreadyRunning`. */
   readonly exec: (commandLine: string) => Effect.Effect<AdmittedProgram, ProgramError>
-  /** A configured subsystem. Fails with `KindDisabled`, `SubsystemUnknown` or `ProgramAlreadyRunning`. */
+  /** A configured subsystem. Fails with `KindDisabled`, `RequestForbidden`, `SubsystemUnknown` or `ProgramAlreadyRunning`. */
   readonly subsystem: (name: string) => Effect.Effect<AdmittedProgram, ProgramError>
-  /** Delivers a signal. Fails with `NoProgramRunning`, `SignalUnknown` or `SignalNotDelivered`. */
+  /** Delivers a signal. Fails with `NoProgramRunning`, `RequestForbidden`, `SignalUnknown` or `SignalNotDelivered`. */
   readonly signal: (name: string) => Effect.Effect<void, ProgramError>
   /** A new terminal size. Fails with `NoProgramRunning` before a program was admitted. */
   readonly window: (size: TerminalSize) => Effect.Effect<void, ProgramError>
@@ -90,10 +97,17 @@ export interface SessionOptions {
   readonly connectionId: ConnectionId
   readonly channelId: ChannelId
   readonly config: DockerRunConfig["Service"]["config"]
+  readonly security: SecuritySettings
+  /** Patterns of the variables that may be set. Default: any may. */
+  readonly acceptEnv?: ReadonlyArray<string> | undefined
+  /** Command line that runs instead of whatever is asked for. */
+  readonly forcedCommand?: string | undefined
   /** Waits for the container and starts the program in it. */
   readonly start: (
     program: {
+      readonly kind: ProgramKind
       readonly command: readonly [string, ...ReadonlyArray<string>]
+      /** What the client set, and what the request itself says: `TERM`, `SSH_ORIGINAL_COMMAND`. */
       readonly env: Readonly<Record<string, string>>
       /** Read when the container is there, so that a window change in the meantime counts. */
       readonly terminal: () => TerminalSize | undefined
@@ -108,25 +122,44 @@ export interface SessionOptions {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ channelId, config, connectionId, start }: SessionOptions): Session => {
-  const env = new Map<string, string>()
+export const make = ({
+  acceptEnv,
+  channelId,
+  config,
+  connectionId,
+  forcedCommand,
+  security,
+  start
+}: SessionOptions): Session => {
+  const environment = ClientEnvironment.make({ security, acceptEnv })
   let terminal: PtyRequest | undefined
   let isAdmitted = false
   let running: Program | undefined
 
   const refuse = (reason: ProgramErrorReason) => Effect.fail(new ProgramError({ connectionId, channelId, reason }))
-  const beforeProgram = (change: () => void) =>
-    Effect.suspend(() => (isAdmitted ? refuse(new ProgramAlreadyRunning()) : Effect.sync(change)))
-
-  const admit = (
-    kind: ProgramKind,
-    isDisabled: boolean,
-    command: readonly [string, ...ReadonlyArray<string>] | ProgramErrorReason
-  ): Effect.Effect<AdmittedProgram, ProgramError> =>
+  const beforeProgram = (change: () => ProgramErrorReason | undefined) =>
     Effect.suspend(() => {
+      const reason = isAdmitted ? new ProgramAlreadyRunning() : change()
+      return reason === undefined ? Effect.void : refuse(reason)
+    })
+
+  const admit = (request: {
+    readonly kind: ProgramKind
+    readonly isDisabled: boolean
+    /** What its policy lists. */
+    readonly name: string
+    readonly command: readonly [string, ...ReadonlyArray<string>] | ProgramErrorReason
+    /** What a forced command is told. */
+    readonly original?: string | undefined
+  }): Effect.Effect<AdmittedProgram, ProgramError> =>
+    Effect.suspend(() => {
+      const { kind, original } = request
       if (isAdmitted) return refuse(new ProgramAlreadyRunning())
-      if (isDisabled) return refuse(new KindDisabled({ kind }))
-      if (!isArguments(command)) return refuse(command)
+      if (request.isDisabled) return refuse(new KindDisabled({ kind }))
+      if (!SecurityPolicy.isAllowed(security, kind, request.name))
+        return refuse(new RequestForbidden({ request: kind }))
+      if (!isArguments(request.command)) return refuse(request.command)
+      const command = forcedCommand === undefined ? request.command : CommandLine.toArguments(forcedCommand)
       isAdmitted = true
       return Effect.succeed({
         kind,
@@ -137,8 +170,13 @@ export const make = ({ channelId, config, connectionId, start }: SessionOptions)
             let startSize = terminal
             return start(
               {
+                kind: forcedCommand === undefined ? kind : "command",
                 command,
-                env: { ...Object.fromEntries(env), ...(terminal === undefined ? {} : { TERM: terminal.term }) },
+                env: {
+                  ...environment.all(),
+                  ...(terminal === undefined ? {} : { TERM: terminal.term }),
+                  ...(forcedCommand === undefined || original === undefined ? {} : { SSH_ORIGINAL_COMMAND: original })
+                },
                 terminal: () => {
                   startSize = terminal
                   return terminal
@@ -159,31 +197,42 @@ export const make = ({ channelId, config, connectionId, start }: SessionOptions)
     })
 
   return {
-    env: (name, value) =>
-      beforeProgram(() => {
-        env.set(name, value)
-      }),
+    env: (name, value) => beforeProgram(() => environment.set(name, value)),
     pty: (request) =>
       beforeProgram(() => {
+        if (!SecurityPolicy.isAllowed(security, "tty")) return new RequestForbidden({ request: "tty" })
         terminal = request
+        return undefined
       }),
-    shell: admit(
-      "shell",
-      config.disableShell,
-      isArguments(config.shellCommand) ? config.shellCommand : new KindDisabled({ kind: "shell" })
-    ),
-    exec: (commandLine) => admit("command", config.disableCommand, CommandLine.toArguments(commandLine)),
+    shell: admit({
+      kind: "shell",
+      isDisabled: config.disableShell,
+      name: "",
+      command: isArguments(config.shellCommand) ? config.shellCommand : new KindDisabled({ kind: "shell" })
+    }),
+    exec: (commandLine) =>
+      admit({
+        kind: "command",
+        isDisabled: config.disableCommand,
+        name: commandLine,
+        command: CommandLine.toArguments(commandLine),
+        original: commandLine
+      }),
     subsystem: (name) => {
       const program = Object.hasOwn(config.subsystems, name) ? config.subsystems[name] : undefined
-      return admit(
-        "subsystem",
-        config.disableSubsystem,
-        program === undefined ? new SubsystemUnknown({ name }) : [program]
-      )
+      return admit({
+        kind: "subsystem",
+        isDisabled: config.disableSubsystem,
+        name,
+        command: program === undefined ? new SubsystemUnknown({ name }) : [program],
+        original: program
+      })
     },
     signal: (name) =>
       Effect.suspend(() => {
         if (!Signal.isName(name)) return refuse(new SignalUnknown({ name }))
+        if (!SecurityPolicy.isAllowed(security, "signal", name))
+          return refuse(new RequestForbidden({ request: "signal" }))
         return running === undefined ? refuse(new NoProgramRunning()) : running.signal(name)
       }),
     window: (size) =>

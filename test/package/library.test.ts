@@ -51,6 +51,9 @@ const failures: ReadonlyArray<ProgramError.ProgramErrorReason> = [
 
 const refusals: ReadonlyArray<ProgramError.ProgramErrorReason> = [
   new ProgramError.KindDisabled({ kind: "shell" }),
+  new ProgramError.RequestForbidden({ request: "shell" }),
+  new ProgramError.EnvNotAccepted(name),
+  new ProgramError.EnvLimitExceeded({ limit: "count" }),
   new ProgramError.SubsystemUnknown(name),
   new ProgramError.ProgramAlreadyRunning(),
   new ProgramError.NoProgramRunning(),

@@ -102,7 +102,7 @@ describe("ConfigFile", () => {
   it.effect("reports every problem at once, whatever its kind", () =>
     Effect.gen(function* () {
       const problems = yield* problemsOf({
-        ssh: { listen: "nowhere", hostkeys: [""], shutdownGracePeriod: "10 seconds", prot: 22 },
+        ssh: { listen: "nowhere", hostkeys: [""], shutdownGracePeriod: "10 seconds", lisen: 22 },
         auth: { users: { alice: { authorizedKeys: ["AAAA"], passwordHash: "secret" } }, authorizedKeysFile: "" },
         dockerrun: {
           host: "ssh://engine",
@@ -133,7 +133,7 @@ describe("ConfigFile", () => {
         "ssh.hostkeys[0]": "the value is neither the path of a file nor PEM text",
         "ssh.shutdownGracePeriod":
           '"10 seconds" is not a duration such as 60s, 1m30s or 500ms, or a number of nanoseconds',
-        "ssh.prot": "unknown key",
+        "ssh.lisen": "unknown key; did you mean listen?",
         "auth.users.alice.authorizedKeys[0]":
           '"AAAA" is not a line of OpenSSH\'s authorized_keys, such as: ssh-ed25519 AAAA… comment',
         "auth.users.alice.passwordHash":

@@ -10,6 +10,7 @@ import { ChannelId, ConnectionId } from "../../src/schema/Identifiers.ts"
 import type { ProgramError } from "../../src/schema/ProgramError.ts"
 import * as ByteSink from "../../src/services/ByteSink.ts"
 import { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
+import { SecurityConfig } from "../../src/services/SecurityConfig.ts"
 import * as Session from "../../src/services/Session.ts"
 
 const connectionId = ConnectionId.make("0123456789abcdef")
@@ -20,7 +21,8 @@ const window = { columns: 80, rows: 24 }
 /** A session whose program is written down instead of run. */
 const open = (
   config: NonNullable<(typeof DockerRunSettings.Encoded)["config"]> = {},
-  start?: Session.SessionOptions["start"]
+  start?: Session.SessionOptions["start"],
+  options: Partial<Session.SessionOptions> = {}
 ) =>
   Effect.gen(function* () {
     const settings = yield* DockerRunConfig
@@ -30,6 +32,8 @@ const open = (
       connectionId,
       channelId,
       config: settings.config,
+      security: yield* SecurityConfig,
+      ...options,
       start:
         start ??
         (({ command, env, terminal }) =>

@@ -6,6 +6,7 @@ import * as CommandLine from "../../src/services/CommandLine.ts"
 import type { TerminalSize } from "../../src/services/Docker.ts"
 import { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
 import type { Program } from "../../src/services/Program.ts"
+import { SecurityConfig } from "../../src/services/SecurityConfig.ts"
 import * as Session from "../../src/services/Session.ts"
 import * as Signal from "../../src/services/Signal.ts"
 import { channelId, client } from "../support/Backend.ts"
@@ -128,6 +129,7 @@ const makeReal = Effect.fnUntraced(function* (disabled: typeof Disabled.Type) {
     connectionId: client().connectionId,
     channelId: channelId(),
     config,
+    security: yield* SecurityConfig,
     start: ({ command, env, terminal }) =>
       Effect.sync(() => {
         const size = terminal()

@@ -10,7 +10,11 @@ const user = "exec"
 
 describeEngine("a command through ssh", () => {
   layer(
-    SharedServer.start({ user, backend: { container: { Image: "dockerrun-test/tiny:1", Env: ["FROM_CONFIG=yes"] } } })
+    SharedServer.start({
+      user,
+      ssh: { acceptEnv: ["*"] },
+      backend: { container: { Image: "dockerrun-test/tiny:1", Env: ["FROM_CONFIG=yes"] } }
+    })
   )("in an image with a shell", (it) => {
     it.effect("prints on the standard output and the standard error that it wrote to, and nothing else", () =>
       Effect.gen(function* () {

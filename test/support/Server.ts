@@ -17,13 +17,14 @@ import { temporaryDirectory } from "./TemporaryDirectory.ts"
 const projectRoot = join(import.meta.dirname, "../..")
 const mainFile = join(projectRoot, "src/main.ts")
 
+type Section = Readonly<Record<string, unknown>>
+
 interface User {
   readonly authorizedKeys?: ReadonlyArray<string>
   /** In clear; the harness hashes it. */
   readonly password?: string
+  readonly container?: Section
 }
-
-type Section = Readonly<Record<string, unknown>>
 
 export interface ServerOptions {
   /** The name of the user whose key {@link TestServer.target} has; `alice` unless told. Test files use a name each. */
@@ -93,6 +94,7 @@ const serverConfig = (
       for (const [name, user] of Object.entries(options.users)) {
         users[name] = {
           ...(user.authorizedKeys === undefined ? {} : { authorizedKeys: user.authorizedKeys }),
+          ...(user.container === undefined ? {} : { container: user.container }),
           ...(user.password === undefined ? {} : { passwordHash: await hash(user.password, 10) })
         }
       }

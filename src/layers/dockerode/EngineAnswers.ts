@@ -55,7 +55,7 @@ export const ContainerInspect = Schema.Struct({
     ExitCode: Schema.Int,
     OOMKilled: Schema.optionalKey(Schema.Boolean)
   }),
-  Config: Schema.Struct({ Labels: labels, User: Schema.optionalKey(Schema.String) })
+  Config: Schema.Struct({ Labels: labels, User: Schema.optionalKey(Schema.String), Env: listOf(Schema.String) })
 })
 
 /**

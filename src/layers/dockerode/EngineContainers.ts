@@ -77,6 +77,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       exitCode: State.ExitCode,
       oomKilled: State.OOMKilled ?? false,
       user: Config.User ?? "",
+      env: Config.Env ?? [],
       labels: Config.Labels ?? {}
     }
   })

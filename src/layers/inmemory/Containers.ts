@@ -105,6 +105,7 @@ export const info = (container: Container): ContainerInfo => ({
   exitCode: container.exitCode,
   oomKilled: false,
   user: container.spec.config.User ?? container.image.user ?? "",
+  env: Object.entries(container.env).map(([name, value]) => `${name}=${value}`),
   labels: container.labels
 })
 

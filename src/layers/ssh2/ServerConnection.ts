@@ -13,6 +13,7 @@ import type { Connection as Ssh2Connection } from "ssh2"
 import type { Identity } from "../../schema/AuthenticationResult.ts"
 import { ChannelId } from "../../schema/Identifiers.ts"
 import { ClientUnresponsive, LimitError, TooManySessions } from "../../schema/LimitError.ts"
+import type { SshSettings } from "../../schema/SshConfig.ts"
 import type { SshLimits } from "../../schema/SshLimits.ts"
 import * as ConnectionTime from "../../services/ConnectionTime.ts"
 import { type Connection, DockerRun } from "../../services/DockerRun.ts"
@@ -34,6 +35,7 @@ export interface ServerConnectionOptions {
   readonly client: Ssh2Connection
   readonly arrival: Arrival
   readonly limits: SshLimits
+  readonly settings: Pick<SshSettings, "acceptEnv" | "motd">
   /** Waits until the server shuts down; gives how long programs may still run. */
   readonly shutdown: Effect.Effect<Duration.Duration>
 }
@@ -47,11 +49,16 @@ const reportDefect = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<v
  * ssh2 emits `connection`: requests for which nobody listens are lost.
  */
 export const serve = Effect.fnUntraced(
-  function* ({ arrival, client, limits, shutdown }: ServerConnectionOptions) {
+  function* ({ arrival, client, limits, settings, shutdown }: ServerConnectionOptions) {
     const { connectionId, remoteAddress, remotePort, socket } = arrival
     yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
     const logger = yield* Logger
     const dockerRun = yield* DockerRun
+    const { localAddress, localPort } = socket
+    const server =
+      localAddress === undefined || localPort === undefined
+        ? {}
+        : { server: { address: localAddress, port: localPort } }
     const startTime = yield* Clock.currentTimeMillis
     const closed = yield* Deferred.make<void>()
     // Closed, or as good as that: ssh2 reports an error for what it cannot go on with, a client that answers no keepalive
@@ -173,7 +180,19 @@ export const serve = Effect.fnUntraced(
       message: `${username} logged in by ${method}`,
       fields: { method, ...(fingerprint === undefined ? {} : { fingerprint }) }
     })
-    const connection = yield* dockerRun.connect({ connectionId, username, address: remoteAddress })
+    const connection = yield* dockerRun.connect({
+      connectionId,
+      username,
+      address: remoteAddress,
+      login: {
+        port: remotePort,
+        ...server,
+        ...(identity.forcedCommand === undefined ? {} : { forcedCommand: identity.forcedCommand }),
+        ...(identity.container === undefined ? {} : { container: identity.container }),
+        acceptEnv: settings.acceptEnv,
+        motd: settings.motd
+      }
+    })
     yield* Deferred.succeed(backend, connection)
 
     // Without its container a connection is of no use; its channels have a moment to say so.

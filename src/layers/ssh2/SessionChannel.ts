@@ -21,6 +21,9 @@ export interface Backend {
   readonly session: Session
 }
 
+/** As many refusals of a channel are worth a line each; who asks on and on should not fill the log. */
+const loggedRefusals = 16
+
 /**
  * Listens to a session that was just accepted. It must be called in the same step: ssh2 refuses a request for which
  * nobody listens. The backend's session is waited for, and requests are answered in the order in which they came.
@@ -28,6 +31,7 @@ export interface Backend {
 export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: Fork): void => {
   const closed = Deferred.makeUnsafe<void>()
   let columns = 80
+  let refusals = 0
 
   ssh.on("close", () => {
     Deferred.doneUnsafe(closed, Effect.void)
@@ -48,7 +52,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
         Effect.catch((error) =>
           Effect.andThen(
             Effect.sync(() => reject?.()),
-            logRefusal(request, error)
+            logRefusal(request, error, (refusals += 1) > loggedRefusals)
           )
         )
       )
@@ -66,7 +70,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
           onFailure: (error) =>
             Effect.andThen(
               Effect.sync(() => reject?.()),
-              logRefusal(request, error)
+              logRefusal(request, error, (refusals += 1) > loggedRefusals)
             ),
           onSuccess: (program) => {
             const channel = accept()
@@ -102,10 +106,10 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
   )
 }
 
-const logRefusal = (request: string, error: ProgramError) =>
+const logRefusal = (request: string, error: ProgramError, isFlood: boolean) =>
   Logger.use((logger) =>
     logger.log({
-      level: "info",
+      level: isFlood ? "debug" : "info",
       code: error.code,
       message: `${request} refused: ${error.message}`,
       ...(error.cause === undefined ? {} : { cause: error.cause })
