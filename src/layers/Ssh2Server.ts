@@ -26,6 +26,7 @@ import * as KeepAlive from "./ssh2/KeepAlive.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
 import * as ServerSigAlgs from "./ssh2/ServerSigAlgs.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
+import * as UnreadOutput from "./ssh2/UnreadOutput.ts"
 
 export {
   /**
@@ -130,6 +131,7 @@ const make = Effect.gen(function* () {
       // addresses of this machine, may have the same other side.
       Object.defineProperty(socket, "remoteAddress", { value: connectionId })
       server.injectSocket(socket)
+      UnreadOutput.limit(socket)
     })
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {

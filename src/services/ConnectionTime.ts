@@ -22,7 +22,9 @@ export interface Presence {
    * more than to look at the clock.
    */
   readonly touch: () => void
-  /** When that was for the last time, in milliseconds of the clock. */
+  /** Somebody waits for the server: until the result is called, nobody is idle. */
+  readonly wait: () => () => void
+  /** When something happened for the last time, in milliseconds of the clock. */
   readonly lastTouch: () => number
   /** A person has a terminal on the connection; what is given writes a line on it. The result takes it away again. */
   readonly addTerminal: (write: (line: string) => void) => () => void
@@ -39,12 +41,21 @@ export interface Presence {
 export const makePresence: Effect.Effect<Presence> = Clock.clockWith((clock) =>
   Effect.sync(() => {
     let lastTouch = clock.currentTimeMillisUnsafe()
+    const waits = new Set<object>()
     const terminals = new Set<{ readonly write: (line: string) => void }>()
+    const touch = () => {
+      lastTouch = clock.currentTimeMillisUnsafe()
+    }
     return {
-      touch: () => {
-        lastTouch = clock.currentTimeMillisUnsafe()
+      touch,
+      wait: () => {
+        const wait = {}
+        waits.add(wait)
+        return () => {
+          if (waits.delete(wait)) touch()
+        }
       },
-      lastTouch: () => lastTouch,
+      lastTouch: () => (waits.size > 0 ? clock.currentTimeMillisUnsafe() : lastTouch),
       addTerminal: (write) => {
         const terminal = { write }
         terminals.add(terminal)

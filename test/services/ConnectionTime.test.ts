@@ -83,6 +83,24 @@ describe("idleTimeout", () => {
   )
 })
 
+describe("somebody who waits for the server", () => {
+  it.effect("is not idle, and has all of the time when the waiting is over", () =>
+    Effect.gen(function* () {
+      const { end, lines, presence } = yield* connection({ idle: "120" })
+      const isOver = presence.wait()
+      yield* TestClock.adjust("1000 seconds")
+      isOver()
+      yield* TestClock.adjust("89 seconds")
+      assert.deepStrictEqual([end(), lines], [undefined, []])
+      isOver()
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(lines, 1)
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(end(), "ConnectionIdle")
+    })
+  )
+})
+
 describe("maxConnectionTime", () => {
   it.effect("ends a connection whatever happens on it, after a warning", () =>
     Effect.gen(function* () {

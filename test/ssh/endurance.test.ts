@@ -89,18 +89,18 @@ describeEngine("over time", { concurrent: true }, () => {
     () =>
       Effect.gen(function* () {
         const user = "silent"
-        const server = yield* startServer({ user })
+        const server = yield* startServer({ user, ssh: { clientAliveInterval: "2s" } })
         const proxy = yield* tcpProxy(server.port)
         yield* startSsh({ ...server.target, port: proxy.port, command: "sleep 300" })
         yield* server.waitForEvent("PROGRAM_STARTED")
         const frozen = performance.now()
         yield* proxy.freeze
-        yield* waitForContainers(0, user, 100_000)
+        yield* waitForContainers(0, user, 40_000)
         process.stdout.write(
           `a silent client was noticed after ${((performance.now() - frozen) / 1_000).toFixed(0)} s\n`
         )
         yield* server.waitForEvent("CONNECTION_CLOSED")
       }),
-    120_000
+    90_000
   )
 })

@@ -46,6 +46,8 @@ export const run = ({ channel, closed, columns, connection, presence, program }:
 
   const untilEnd = Effect.gen(function* () {
     const logger = yield* Logger
+    const isThere = presence.wait()
+    yield* Effect.addFinalizer(() => Effect.sync(isThere))
     if (program.tty) {
       yield* Effect.acquireRelease(
         Effect.sync(() => presence.addTerminal((line) => channel.write(`\r\ndockerrun: ${line}\r\n`))),
@@ -62,6 +64,7 @@ export const run = ({ channel, closed, columns, connection, presence, program }:
       message: `${program.kind} started`,
       fields: { kind: program.kind, tty: program.tty }
     })
+    isThere()
     connectStdin(channel, running, presence.touch)
     return yield* running.exit
   }).pipe(
