@@ -19,10 +19,11 @@ import { Logger } from "../services/Logger.ts"
 import { SecurityConfig } from "../services/SecurityConfig.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
-import { algorithms } from "./ssh2/Algorithms.ts"
+import * as Algorithms from "./ssh2/Algorithms.ts"
 import * as Arrivals from "./ssh2/Arrivals.ts"
 import { isShortage } from "./ssh2/FileDescriptors.ts"
 import * as KeepAlive from "./ssh2/KeepAlive.ts"
+import * as HybridKeyExchange from "./ssh2/HybridKeyExchange.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
 import * as ServerSigAlgs from "./ssh2/ServerSigAlgs.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
@@ -62,6 +63,9 @@ const make = Effect.gen(function* () {
     return new SshServerError({ address: wanted, cause, ...(errno === undefined ? {} : { errno }) })
   }
 
+  if (Algorithms.keyExchanges(settings).length === 0) {
+    return yield* toError(new Error(`ssh.kex names ${HybridKeyExchange.name} alone, and this Node.js does not have it`))
+  }
   // Sockets wait here until `run` serves them.
   let arrivals: Arrivals.Arrivals | undefined
   const waiting = new Set<Socket>()
@@ -107,7 +111,7 @@ const make = Effect.gen(function* () {
     const server = new ssh2.Server(
       {
         hostKeys: keys.map((key) => Redacted.value(key.pem)),
-        algorithms,
+        algorithms: Algorithms.make(settings),
         ...(banner === "" ? {} : { banner: banner.endsWith("\n") ? banner : `${banner}\n` }),
         ident: "dockerrun",
         ...KeepAlive.options(settings)
@@ -115,6 +119,8 @@ const make = Effect.gen(function* () {
       (client, { ip }) => {
         client.on("error", ignore)
         ServerSigAlgs.correct(client)
+        Algorithms.offer(client, settings)
+        HybridKeyExchange.teach(client)
         const arrival = arrived.get(ip)
         if (arrival === undefined) {
           client.end()

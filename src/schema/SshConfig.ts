@@ -13,6 +13,16 @@ import { withDefault } from "./ConfigKey.ts"
 import { GoDuration } from "./GoDuration.ts"
 import { ListenAddress } from "./ListenAddress.ts"
 import { isPem } from "./Pem.ts"
+import {
+  Cipher,
+  Compression,
+  defaultCiphers,
+  defaultKeyExchange,
+  defaultMacs,
+  HostKeyAlgorithm,
+  KeyExchangeAlgorithm,
+  MessageAuthenticationCode
+} from "./SshAlgorithms.ts"
 import { sshLimits } from "./SshLimits.ts"
 
 /**
@@ -73,12 +83,33 @@ export const SshSettings = Schema.Struct({
   hostkeys: withDefault(
     Schema.Array(HostKeySourceFromString),
     [],
-    "Host keys: paths of files, or PEM texts. Empty: an Ed25519 and an ECDSA key are made once and kept in hostkeyDirectory."
+    "Host keys: paths of files, or PEM texts. Empty: an Ed25519 key is made once and kept in hostkeyDirectory."
   ),
   hostkeyDirectory: withDefault(
     Schema.NonEmptyString.annotate({ message: "must name a directory" }),
     "./.dockerrun",
-    "Directory of the host keys that the server makes itself."
+    "Directory of the host key that the server makes itself."
+  ),
+  kex: withDefault(
+    Schema.NonEmptyArray(KeyExchangeAlgorithm),
+    defaultKeyExchange,
+    "Key exchange algorithms that are offered. mlkem768x25519-sha256 is left out where Node.js lacks it."
+  ),
+  ciphers: withDefault(Schema.NonEmptyArray(Cipher), defaultCiphers, "Ciphers that are offered."),
+  macs: withDefault(
+    Schema.NonEmptyArray(MessageAuthenticationCode),
+    defaultMacs,
+    "Message authentication codes that are offered, for ciphers in counter mode."
+  ),
+  hostKeyAlgorithms: withDefault(
+    Schema.NonEmptyArray(HostKeyAlgorithm),
+    HostKeyAlgorithm.literals,
+    "Signatures with which the server proves itself, of those for which it has a host key."
+  ),
+  compression: withDefault(
+    Schema.NonEmptyArray(Compression),
+    ["none"],
+    "Compression methods that are offered. zlib@openssh.com begins after the login, and is done in the thread that serves everybody."
   ),
   banner: withDefault(Schema.String, "", "Text that is shown before authentication. Empty: none."),
   motd: withDefault(

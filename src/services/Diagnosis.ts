@@ -132,7 +132,7 @@ export const unusableHostKey = ({ path, problem, remedy }: HostKeyError): Findin
 export const hostKeysToCome = (directory: string): Finding => ({
   verdict: "ok",
   subject: "host key",
-  message: `none yet: the server makes an Ed25519 and an ECDSA key at its first start, and keeps them in ${directory}`
+  message: `none yet: the server makes an Ed25519 key at its first start, and keeps it in ${directory}`
 })
 
 /**

@@ -19,10 +19,7 @@ import { generateKey } from "../support/OpenSsh.ts"
 import { output } from "../support/Program.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 
-const load = Effect.fnUntraced(function* (
-  settings: { readonly hostkeys?: ReadonlyArray<string>; readonly hostkeyDirectory?: string },
-  events: Array<LogEvent> = []
-) {
+const load = Effect.fnUntraced(function* (settings: typeof SshSettings.Encoded, events: Array<LogEvent> = []) {
   const config = yield* Schema.decodeUnknownEffect(SshSettings)(settings)
   const logger = Logger.of({ log: (event) => Effect.sync(() => void events.push(event)) })
   const context = yield* Layer.build(
@@ -113,6 +110,17 @@ describe("FileHostKeys", () => {
       })
     )
 
+    it.effect("must include one that ssh.hostKeyAlgorithms allows", () =>
+      Effect.gen(function* () {
+        const ed25519 = yield* generateKey("ed25519")
+        const rsa = yield* generateKey("rsa", { bits: 2048 })
+        const hostkeys = [ed25519.privateFile, rsa.privateFile]
+        assert.strictEqual((yield* load({ hostkeys, hostKeyAlgorithms: ["rsa-sha2-256"] })).length, 2)
+        const error = yield* Effect.flip(load({ hostkeys, hostKeyAlgorithms: ["ecdsa-sha2-nistp256"] }))
+        assert.include(error.message, "ssh.hostKeyAlgorithms allows none of the host keys")
+      })
+    )
+
     it.effect("are refused with a passphrase, in each format", () =>
       Effect.gen(function* () {
         const openssh = yield* generateKey("ed25519", { passphrase: "open sesame" })
@@ -200,11 +208,9 @@ describe("FileHostKeys", () => {
         const first = yield* load({ hostkeyDirectory }, events)
         assert.deepStrictEqual(
           first.map(({ algorithm }) => algorithm),
-          ["ssh-ed25519", "ecdsa-sha2-nistp256"]
+          ["ssh-ed25519"]
         )
         assert.deepStrictEqual((yield* Effect.promise(() => readdir(hostkeyDirectory))).toSorted(), [
-          "ssh_host_ecdsa_key",
-          "ssh_host_ecdsa_key.pub",
           "ssh_host_ed25519_key",
           "ssh_host_ed25519_key.pub"
         ])
@@ -226,7 +232,7 @@ describe("FileHostKeys", () => {
           second.map(({ fingerprint }) => fingerprint),
           first.map(({ fingerprint }) => fingerprint)
         )
-        assert.strictEqual(events.length, 2)
+        assert.strictEqual(events.length, 1)
       })
     )
 
@@ -239,7 +245,7 @@ describe("FileHostKeys", () => {
         const fingerprints = servers.map((keys) => keys.map(({ fingerprint }) => fingerprint).join())
         assert.strictEqual(new Set(fingerprints).size, 1)
         // No drafts are left over.
-        assert.strictEqual((yield* Effect.promise(() => readdir(hostkeyDirectory))).length, 4)
+        assert.strictEqual((yield* Effect.promise(() => readdir(hostkeyDirectory))).length, 2)
       })
     )
 

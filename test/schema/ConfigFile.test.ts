@@ -99,6 +99,34 @@ describe("ConfigFile", () => {
     })
   )
 
+  it.effect("knows the algorithms of SSH by name, and none that is weak", () =>
+    Effect.gen(function* () {
+      const { ssh } = yield* load({
+        ssh: { kex: ["ecdh-sha2-nistp256"], macs: ["hmac-sha2-512"] },
+        dockerrun: { config: shell }
+      })
+      assert.deepStrictEqual([ssh.kex, ssh.macs], [["ecdh-sha2-nistp256"], ["hmac-sha2-512"]])
+      const problems = yield* problemsOf({
+        ssh: {
+          kex: ["curve25519-sha265", "diffie-hellman-group14-sha1"],
+          ciphers: ["aes128-cbc"],
+          macs: ["hmac-sha1"],
+          hostKeyAlgorithms: ["ssh-rsa"],
+          compression: []
+        }
+      })
+      assert.match(
+        problems["ssh.kex[0]"] ?? "",
+        /is not one of mlkem768x25519-sha256, .*; did you mean curve25519-sha256\?/u
+      )
+      assert.match(problems["ssh.kex[1]"] ?? "", /^"diffie-hellman-group14-sha1" is not one of /u)
+      assert.match(problems["ssh.ciphers[0]"] ?? "", /^"aes128-cbc" is not one of aes128-gcm@openssh.com, /u)
+      assert.match(problems["ssh.macs[0]"] ?? "", /^"hmac-sha1" is not one of /u)
+      assert.match(problems["ssh.hostKeyAlgorithms[0]"] ?? "", /^"ssh-rsa" is not one of ssh-ed25519, /u)
+      assert.strictEqual(problems["ssh.compression"], "must not be empty")
+    })
+  )
+
   it.effect("reports every problem at once, whatever its kind", () =>
     Effect.gen(function* () {
       const problems = yield* problemsOf({

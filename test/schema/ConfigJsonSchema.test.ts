@@ -96,12 +96,10 @@ describe("configJsonSchema", () => {
       settings.map(({ path }) => path.replace(".*.", ".<name>.")).toSorted()
     )
     for (const { path, default: value } of settings) {
-      const shown = path.endsWith("idleCommand")
-        ? "see below"
-        : value === undefined
-          ? "none"
-          : `\`${JSON.stringify(value)}\``
-      assert.strictEqual(documented.get(path.replace(".*.", ".<name>.")), shown, path)
+      const shown = value === undefined ? "none" : `\`${JSON.stringify(value)}\``
+      const written = documented.get(path.replace(".*.", ".<name>."))
+      // What is too long for a table stands below it.
+      if (shown.length <= 60 || written !== "see below") assert.strictEqual(written, shown, path)
     }
   })
 })

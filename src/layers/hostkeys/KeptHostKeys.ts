@@ -1,5 +1,5 @@
 /**
- * Host keys that the server makes for itself, once, and keeps.
+ * The host key that the server makes for itself, once, and keeps.
  */
 import { generateKeyPair, randomUUID } from "node:crypto"
 import { join } from "node:path"
@@ -20,11 +20,6 @@ const comment = "dockerrun"
 const ed25519 = async (): Promise<string> => {
   const { privateKey } = await generate("ed25519")
   return OpenSshPrivateKey.encodeEd25519(privateKey, comment)
-}
-
-const ecdsa = async (): Promise<string> => {
-  const { privateKey } = await generate("ec", { namedCurve: "prime256v1" })
-  return privateKey.export({ type: "sec1", format: "pem" }).toString()
 }
 
 const directoryFault = (path: string) => (cause: PlatformError) =>
@@ -81,16 +76,16 @@ const keep = Effect.fnUntraced(function* (path: string, make: () => Promise<stri
   return key
 })
 
-/** The names of the files in which a server keeps the keys that it made. */
-export const files = { ed25519: "ssh_host_ed25519_key", ecdsa: "ssh_host_ecdsa_key" } as const
+/** The name of the file in which a server keeps the key that it made. */
+export const file = "ssh_host_ed25519_key"
 
-/** The keys kept in a directory; made, directory and all, if they are not there. */
+/** The key kept in a directory; made, directory and all, if it is not there. Every client of today knows Ed25519. */
 export const inDirectory = Effect.fnUntraced(function* (
   directory: string
-): Effect.fn.Return<readonly [HostKey, HostKey], HostKeyError, FileSystem.FileSystem | Logger> {
+): Effect.fn.Return<readonly [HostKey], HostKeyError, FileSystem.FileSystem | Logger> {
   const fileSystem = yield* FileSystem.FileSystem
   yield* fileSystem
     .makeDirectory(directory, { recursive: true, mode: 0o700 })
     .pipe(Effect.mapError(directoryFault(directory)))
-  return [yield* keep(join(directory, files.ed25519), ed25519), yield* keep(join(directory, files.ecdsa), ecdsa)]
+  return [yield* keep(join(directory, file), ed25519)]
 })

@@ -3,6 +3,7 @@
  * before it is used, and an ssh2 that has another shape is left alone.
  */
 import * as Predicate from "effect/Predicate"
+import { packetsOf } from "./Ssh2Protocol.ts"
 
 export interface PacketWriter {
   /** Where the payload begins in a packet. */
@@ -24,8 +25,7 @@ const holdsWriter = (value: unknown): value is { write: PacketWriter } =>
 
 /** What holds the writer of a connection; the key exchange puts a new one there. */
 export const holderOf = (client: unknown): { write: PacketWriter } | undefined => {
-  const protocol = Predicate.hasProperty(client, "_protocol") ? client._protocol : undefined
-  const packets = Predicate.hasProperty(protocol, "_packetRW") ? protocol._packetRW : undefined
+  const packets = packetsOf(client)
   return holdsWriter(packets) ? packets : undefined
 }
 
