@@ -251,6 +251,8 @@ export class Docker extends Context.Service<
     /** Starting a running container succeeds. `ProgramNotStarted` when there is no such main process in the image. */
     readonly startContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
     readonly inspectContainer: (id: ContainerId) => Effect.Effect<ContainerInfo, DockerError>
+    /** Gives the container another name, whether it runs or not. `Conflict` when the name is taken. */
+    readonly renameContainer: (id: ContainerId, name: string) => Effect.Effect<void, DockerError>
     /** Opens the streams of the container's main process; attach before the start and nothing is missed. */
     readonly attachContainer: (
       id: ContainerId,

@@ -78,6 +78,23 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
   ),
   makeCase(
     "containers",
+    "are renamed while they run, unless the name is taken; the old name is free",
+    Effect.gen(function* () {
+      const docker = yield* Docker
+      const [before, after, taken] = yield* Effect.all([uniqueName("old"), uniqueName("new"), uniqueName("taken")])
+      const id = yield* runContainer(setting, { name: before })
+      yield* makeContainer(setting, { name: taken })
+      yield* expectReason("to a name that is taken", docker.renameContainer(id, taken), "Conflict")
+      yield* expectEqual("the name then", (yield* docker.inspectContainer(id)).name, before)
+      yield* docker.renameContainer(id, after)
+      const renamed = yield* docker.inspectContainer(id)
+      yield* expectEqual("the name and the state", [renamed.name, renamed.running], [after, true])
+      yield* expectEqual("a program in it", (yield* shell(id, "echo here")).stdout, "here\n")
+      yield* makeContainer(setting, { name: before })
+    })
+  ),
+  makeCase(
+    "containers",
     "that are not there are NotFound for every operation",
     Effect.gen(function* () {
       const docker = yield* Docker
@@ -85,6 +102,7 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
       const operations: Record<string, Effect.Effect<unknown, DockerError>> = {
         start: docker.startContainer(missing),
         inspect: docker.inspectContainer(missing),
+        rename: docker.renameContainer(missing, "dockerrun-conformance-nobody"),
         kill: docker.killContainer(missing, "SIGTERM"),
         remove: docker.removeContainer(missing),
         wait: docker.waitContainer(missing, "not-running"),

@@ -41,6 +41,7 @@ describe("the engine", () => {
       createContainer: Channels<DockerError>
       startContainer: Channels<DockerError>
       inspectContainer: Channels<DockerError>
+      renameContainer: Channels<DockerError>
       attachContainer: Channels<DockerError, Scope.Scope>
       waitContainer: Channels<DockerError>
       killContainer: Channels<DockerError>

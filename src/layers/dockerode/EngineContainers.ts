@@ -82,6 +82,17 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     }
   })
 
+  const renameContainer = Effect.fn("Docker.renameContainer")(function* (id: ContainerId, name: string) {
+    yield* withVersion((version) =>
+      client.send({
+        operation: "rename container",
+        method: "POST",
+        path: `${containerPath(version, id)}/rename`,
+        query: { name }
+      })
+    )
+  })
+
   const attachContainer = Effect.fn("Docker.attachContainer")(function* (
     id: ContainerId,
     options: Parameters<Docker["Service"]["attachContainer"]>[1]
@@ -182,6 +193,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     createContainer,
     startContainer,
     inspectContainer,
+    renameContainer,
     attachContainer,
     waitContainer,
     killContainer,

@@ -26,7 +26,7 @@ import type { SimulatedProgram } from "./SimulatedProgram.ts"
  */
 export interface Container {
   readonly id: ContainerId
-  readonly name: string
+  name: string
   readonly spec: ContainerSpec
   readonly image: SimulatedImage
   readonly labels: Readonly<Record<string, string>>
@@ -58,6 +58,7 @@ export interface Containers {
   readonly find: (id: string) => Effect.Effect<Container, NotFound>
   readonly running: (id: string) => Effect.Effect<Container, NotFound | Conflict>
   readonly start: (container: Container) => Effect.Effect<void, DockerErrorReason>
+  readonly rename: (container: Container, name: string) => Effect.Effect<void, DockerErrorReason>
   readonly remove: (container: Container) => Effect.Effect<void, DockerErrorReason>
   /** Starts a program in a running container. */
   readonly run: (
@@ -121,6 +122,8 @@ export const record = (container: Container): ContainerRecord => ({
 /** Twelve digits that tell them apart, and the rest that an engine's ids have. */
 const idOf = (number: number) => ContainerId.make(number.toString(16).padStart(12, "0").padEnd(64, "0"))
 
+const plainName = (name: string) => name.replace(/^\//u, "")
+
 const isPresent = (words: ReadonlyArray<string> | undefined): words is readonly [string, ...ReadonlyArray<string>] =>
   words !== undefined && words.length > 0
 
@@ -176,18 +179,23 @@ export const make = Effect.fnUntraced(function* (
     })
   }
 
-  const create: Containers["create"] = Effect.fnUntraced(function* (spec) {
-    const image = images.local(spec.config.Image)
-    if (image === undefined) return yield* new NotFound({ message: `No such image: ${spec.config.Image}` })
-    const number = created + 1
-    const id = idOf(number)
-    const name = (spec.name ?? `simulated_${number}`).replace(/^\//u, "")
+  const mustBeFree = Effect.fnUntraced(function* (name: string) {
     const holder = names.get(name)
     if (holder !== undefined) {
       return yield* new Conflict({
         message: `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`
       })
     }
+    return undefined
+  })
+
+  const create: Containers["create"] = Effect.fnUntraced(function* (spec) {
+    const image = images.local(spec.config.Image)
+    if (image === undefined) return yield* new NotFound({ message: `No such image: ${spec.config.Image}` })
+    const number = created + 1
+    const id = idOf(number)
+    const name = plainName(spec.name ?? `simulated_${number}`)
+    yield* mustBeFree(name)
     const container: Container = {
       id,
       name,
@@ -319,6 +327,15 @@ export const make = Effect.fnUntraced(function* (
     main.onExit((status) => ended(container, status))
   })
 
+  const rename: Containers["rename"] = Effect.fnUntraced(function* (container, newName) {
+    const name = plainName(newName)
+    yield* mustBeFree(name)
+    names.delete(container.name)
+    names.set(name, container)
+    container.name = name
+    publish(container, "rename")
+  })
+
   const remove: Containers["remove"] = Effect.fnUntraced(function* (container) {
     if (container.status === "running") {
       const { exited } = container
@@ -339,6 +356,7 @@ export const make = Effect.fnUntraced(function* (
           : Effect.fail(new Conflict({ message: `Container ${container.id} is not running` }))
       ),
     start,
+    rename,
     remove,
     run,
     program,

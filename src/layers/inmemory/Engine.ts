@@ -194,6 +194,10 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
     createContainer: (spec) => call("createContainer", [spec], () => containers.create(spec)),
     startContainer: (id) => call("startContainer", [id], () => Effect.flatMap(containers.find(id), containers.start)),
     inspectContainer: (id) => call("inspectContainer", [id], () => Effect.map(containers.find(id), Containers.info)),
+    renameContainer: (id, name) =>
+      call("renameContainer", [id, name], () =>
+        Effect.flatMap(containers.find(id), (container) => containers.rename(container, name))
+      ),
     attachContainer: (id, { output }) =>
       call("attachContainer", [id], (breakPoint) => attach(id, output, breakPoint), { held: true }),
     waitContainer: (id, condition) => call("waitContainer", [id, condition], () => wait(id, condition), { held: true }),
