@@ -16,6 +16,7 @@ import { ImagePullPolicy } from "./ImagePullPolicy.ts"
 import { NetworkingConfig } from "./NetworkingConfig.ts"
 import { Pem, PemPrivateKey } from "./Pem.ts"
 import { Platform } from "./Platform.ts"
+import { PoolConfig } from "./PoolConfig.ts"
 
 /**
  * A shell that sleeps for ever. As process 1 it would ignore INT and TERM, were there no trap; it waits for its child
@@ -85,7 +86,8 @@ export const ExecutionConfig = Schema.Struct({
     PositiveGoDuration,
     "60s",
     "Limit for pull, create and start together, for each start of a program, and for each removal."
-  )
+  ),
+  pool: withDefault(PoolConfig, {}, "Containers that are started before anybody needs them.")
 })
 
 /**
@@ -187,13 +189,31 @@ export const dockerRunRule: Rule = (value) => {
   const config: unknown = section["config"] ?? {}
   if (!isObject(config)) return tlsProblems
   const { shellCommand = [], disableShell = false } = config
-  return disableShell === false && Array.isArray(shellCommand) && shellCommand.length === 0
-    ? [
-        ...tlsProblems,
+  const shellProblems =
+    disableShell === false && Array.isArray(shellCommand) && shellCommand.length === 0
+      ? [
+          {
+            path: ["config", "shellCommand"],
+            message: 'must be set, for example to ["/bin/sh"], unless disableShell is true'
+          }
+        ]
+      : []
+  return [...tlsProblems, ...shellProblems, ...poolProblems(config)]
+}
+
+/** Warm containers are made before it is known for whom, so a name that is fixed cannot be theirs. */
+const poolProblems: Rule = (config) => {
+  if (!isObject(config) || !isObject(config["pool"])) return []
+  const { size } = config["pool"]
+  if (typeof size !== "number" || size <= 0) return []
+  const { containername = "" } = config
+  return containername === ""
+    ? []
+    : [
         {
-          path: ["config", "shellCommand"],
-          message: 'must be set, for example to ["/bin/sh"], unless disableShell is true'
+          path: ["config", "pool", "size"],
+          message:
+            "does not go with containername: waiting containers cannot all have one name; leave one of the two out"
         }
       ]
-    : tlsProblems
 }

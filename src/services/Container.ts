@@ -109,7 +109,6 @@ export const launch = Effect.fnUntraced(function* (
   // Closes after the container was removed: a removal by the switch would only get in the way of ours.
   const holdScope = yield* Scope.fork(scope)
   const [createMs, id] = yield* ContainerCreation.create(owner, armed ?? plain, acquisition, afterlife).pipe(millis)
-  yield* Effect.annotateLogsScoped({ containerId: id })
   yield* onStep({ _tag: "Starting" })
   const hold =
     armed === undefined

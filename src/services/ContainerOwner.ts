@@ -43,6 +43,27 @@ export interface Owner {
 }
 
 /**
+ * The label of a container that was started for the pool. It stays when a connection takes the container, for labels
+ * cannot be changed: whose it is then stands in its name.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const pooledLabel = "dockerrun_pooled"
+
+/**
+ * A place in the pool as the owner of a container that nobody has taken yet.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofPlace = (place: ConnectionId): Owner => ({
+  connectionId: place,
+  labels: { [connectionLabel]: place, [pooledLabel]: "true" },
+  name: `dockerrun-warm-${place}`
+})
+
+/**
  * A connection as the owner of its container.
  *
  * @since 0.1.0

@@ -16,6 +16,7 @@ import type { ContainerError } from "../schema/ContainerError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
 import type { Step } from "./Acquisition.ts"
 import * as Container from "./Container.ts"
+import * as ContainerPool from "./ContainerPool.ts"
 import * as ContainerOwner from "./ContainerOwner.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
@@ -92,6 +93,7 @@ const make = Effect.gen(function* () {
   const instance = yield* Instance
   const security = yield* SecurityConfig
   const layerScope = yield* Effect.scope
+  const pool = yield* ContainerPool.make
 
   const connect = Effect.fn("DockerRun.connect")(function* (client: ContainerOwner.Client) {
     const { connectionId, login = {} } = client
@@ -108,11 +110,12 @@ const make = Effect.gen(function* () {
     // is still being acquired is interrupted, and then the container goes.
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
-    yield* Container.acquire(
-      ContainerOwner.ofClient(client),
-      (next) => SubscriptionRef.set(step, next),
-      layerScope
-    ).pipe(
+    yield* pool.take(client, config).pipe(
+      Effect.flatMap((warm) =>
+        warm === undefined
+          ? Container.acquire(ContainerOwner.ofClient(client), (next) => SubscriptionRef.set(step, next), layerScope)
+          : Effect.succeed(warm)
+      ),
       Effect.tapError((error) =>
         logger.log({
           level: "error",

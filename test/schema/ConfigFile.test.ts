@@ -45,7 +45,8 @@ describe("ConfigFile", () => {
         disableSubsystem: false,
         shellCommand: ["/bin/sh"],
         idleCommand: DockerRunConfig.defaultIdleCommand,
-        imagePullPolicy: "IfNotPresent"
+        imagePullPolicy: "IfNotPresent",
+        pool: { size: 0, maxAge: Duration.nanos(3_600_000_000_000n) }
       })
     })
   )
