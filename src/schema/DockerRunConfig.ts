@@ -68,6 +68,11 @@ export const ExecutionConfig = Schema.Struct({
     { sftp: "/usr/lib/openssh/sftp-server" },
     "Name of an SSH subsystem → program in the container. Replaces the default."
   ),
+  sftpFallback: withDefault(
+    Schema.Boolean,
+    false,
+    "Serve the subsystem sftp over the engine's archives when its program is not in the container. Only for containers whose programs run as root."
+  ),
   disableCommand: withDefault(Schema.Boolean, false, "Refuse requests to run a command."),
   disableShell: withDefault(Schema.Boolean, false, "Refuse requests for a shell."),
   disableSubsystem: withDefault(Schema.Boolean, false, "Refuse requests for a subsystem."),

@@ -117,6 +117,21 @@ export class SubsystemUnknown extends Schema.TaggedError<SubsystemUnknown>("dock
 }
 
 /**
+ * The image brings no server for SFTP, and the server's own cannot take its place.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class SftpNotServed extends Schema.TaggedError<SftpNotServed>("dockerrun/SftpNotServed")("SftpNotServed", {
+  user: Schema.String
+}) {
+  readonly code = "DOCKERRUN_SFTP_NOT_SERVED"
+  override get message(): string {
+    return `the image has no SFTP server, and without one files are served only where programs run as root, not as ${this.user}`
+  }
+}
+
+/**
  * The program is not in the container (exit status 127).
  *
  * @since 0.1.0
@@ -255,6 +270,7 @@ export const ProgramErrorReason = Schema.Union([
   EnvNotAccepted,
   EnvLimitExceeded,
   SubsystemUnknown,
+  SftpNotServed,
   ProgramNotFound,
   ProgramNotExecutable,
   ProgramNotLaunched,

@@ -97,6 +97,8 @@ export interface ContainerInfo {
   readonly user: string
   /** `NAME=value`, of the image and of what it was created with. */
   readonly env: ReadonlyArray<string>
+  /** Where its programs start. Empty: `/`. */
+  readonly workingDirectory: string
   readonly labels: Readonly<Record<string, string>>
 }
 

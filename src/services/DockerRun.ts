@@ -26,7 +26,9 @@ import { Logger } from "./Logger.ts"
 import * as LoginEnvironment from "./LoginEnvironment.ts"
 import * as Program from "./Program.ts"
 import { SecurityConfig } from "./SecurityConfig.ts"
+import * as SftpFallback from "./SftpFallback.ts"
 import * as Session from "./Session.ts"
+import { Spool } from "./Spool.ts"
 
 /**
  * What a connection's container is doing.
@@ -86,7 +88,8 @@ const make = Effect.gen(function* () {
     Logger
   )(yield* Effect.context<Docker | DockerRunConfig | Logger>()).pipe(
     Context.add(LifecycleConfig, yield* LifecycleConfig),
-    Context.add(Instance, yield* Instance)
+    Context.add(Instance, yield* Instance),
+    Context.add(Spool, yield* Spool)
   )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
@@ -171,7 +174,7 @@ const make = Effect.gen(function* () {
     )
 
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
-      Effect.fnUntraced(function* ({ command, env, terminal }, output) {
+      Effect.fnUntraced(function* ({ command, env, subsystem, terminal }, output) {
         const { id } = yield* Deferred.await(container)
         const accountEnv = yield* account
         const size = terminal()
@@ -179,6 +182,14 @@ const make = Effect.gen(function* () {
         // A program ends with its channel or with the connection, whichever is first.
         const scope = yield* Scope.fork(programScope)
         yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+        const fallback =
+          subsystem === SftpFallback.subsystem
+            ? yield* SftpFallback.start(
+                { connectionId, channelId, container: id, program: command[0], user: own.User },
+                output
+              ).pipe(Scope.provide(scope), Effect.provideContext(context))
+            : undefined
+        if (fallback !== undefined) return fallback
         const program = yield* Program.start(
           {
             connectionId,

@@ -109,6 +109,8 @@ export interface SessionOptions {
       readonly command: readonly [string, ...ReadonlyArray<string>]
       /** What the client set, and what the request itself says: `TERM`, `SSH_ORIGINAL_COMMAND`. */
       readonly env: Readonly<Record<string, string>>
+      /** The subsystem that the command serves; absent for what is none. */
+      readonly subsystem?: string
       /** Read when the container is there, so that a window change in the meantime counts. */
       readonly terminal: () => TerminalSize | undefined
     },
@@ -172,6 +174,7 @@ export const make = ({
               {
                 kind: forcedCommand === undefined ? kind : "command",
                 command,
+                ...(forcedCommand === undefined && kind === "subsystem" ? { subsystem: request.name } : {}),
                 env: {
                   ...environment.all(),
                   ...(terminal === undefined ? {} : { TERM: terminal.term }),

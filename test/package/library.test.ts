@@ -41,6 +41,7 @@ const containerReasons: ReadonlyArray<ContainerError.ContainerErrorReason> = [
 
 /** A program that does not run: the client reads why, and gets an exit status. */
 const failures: ReadonlyArray<ProgramError.ProgramErrorReason> = [
+  new ProgramError.SftpNotServed({ user: "USER" }),
   new ProgramError.ProgramNotFound(program),
   new ProgramError.ProgramNotExecutable(program),
   new ProgramError.ProgramNotLaunched(),

@@ -40,6 +40,7 @@ describe("ConfigFile", () => {
         network: {},
         containername: "",
         subsystems: { sftp: "/usr/lib/openssh/sftp-server" },
+        sftpFallback: false,
         disableCommand: false,
         disableShell: false,
         disableSubsystem: false,

@@ -37,6 +37,15 @@ export interface SshRequest extends SshTarget {
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
+/** Paths on the server are written `remote:/path`. */
+interface ScpRequest extends SshTarget {
+  readonly args?: ReadonlyArray<string>
+  readonly from: string
+  readonly to: string
+  readonly cwd?: string
+  readonly deadline?: number
+}
+
 /** What ssh, sftp and scp are told alike. */
 const sshOptions = (target: SshTarget): ReadonlyArray<string> => {
   const defaults: Record<string, string> = {
@@ -107,6 +116,25 @@ export const ssh = (request: SshRequest & RunOptions): Effect.Effect<ProgramResu
     Effect.gen(function* () {
       const password = yield* passwordEnvironment(request)
       return yield* run("ssh", sshArguments(request), { ...request, env: { ...password, ...request.env } })
+    })
+  )
+
+/** Runs `scp`, which copies by SFTP unless `args` says `-O`. */
+export const scp = (request: ScpRequest): Effect.Effect<ProgramResult, HarnessError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const env = yield* passwordEnvironment(request)
+      const host = `${request.user}@${request.host ?? "127.0.0.1"}`
+      const paths = [request.from, request.to].map((path) => path.replace(/^remote:/u, `${host}:`))
+      return yield* run(
+        "scp",
+        [...sshOptions(request), ...(request.args ?? []), "-P", String(request.port), ...paths],
+        {
+          env,
+          ...(request.deadline === undefined ? {} : { deadline: request.deadline }),
+          ...(request.cwd === undefined ? {} : { cwd: request.cwd })
+        }
+      )
     })
   )
 

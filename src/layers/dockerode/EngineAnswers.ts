@@ -55,7 +55,12 @@ export const ContainerInspect = Schema.Struct({
     ExitCode: Schema.Int,
     OOMKilled: Schema.optionalKey(Schema.Boolean)
   }),
-  Config: Schema.Struct({ Labels: labels, User: Schema.optionalKey(Schema.String), Env: listOf(Schema.String) })
+  Config: Schema.Struct({
+    Labels: labels,
+    User: Schema.optionalKey(Schema.String),
+    WorkingDir: Schema.optionalKey(Schema.String),
+    Env: listOf(Schema.String)
+  })
 })
 
 /**

@@ -78,6 +78,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       oomKilled: State.OOMKilled ?? false,
       user: Config.User ?? "",
       env: Config.Env ?? [],
+      workingDirectory: Config.WorkingDir ?? "",
       labels: Config.Labels ?? {}
     }
   })

@@ -107,6 +107,7 @@ export const info = (container: Container): ContainerInfo => ({
   oomKilled: false,
   user: container.spec.config.User ?? container.image.user ?? "",
   env: Object.entries(container.env).map(([name, value]) => `${name}=${value}`),
+  workingDirectory: directoryOf(container),
   labels: container.labels
 })
 
