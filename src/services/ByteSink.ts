@@ -22,10 +22,15 @@ import * as Stream from "effect/Stream"
  */
 export interface ByteSink {
   /**
-   * Takes the bytes, which belong to the sink from then on. `false` means: keep the next ones back until `onDrain`
-   * fires. A sink that is closed drops what it gets and answers `true`, so that nobody waits for it.
+   * Takes the bytes, which belong to the sink from then on, unless it `copies`. `false` means: keep the next ones back
+   * until `onDrain` fires. A sink that is closed drops what it gets and answers `true`, so that nobody waits for it.
    */
   readonly write: (chunk: Uint8Array) => boolean
+  /**
+   * The sink copies what it keeps, so that the bytes are the writer's again when `write` returns: a writer that reads
+   * into one and the same buffer need not copy them first.
+   */
+  readonly copies?: true
   /** No more bytes will come: a half-close. May be called more than once. */
   readonly end: () => void
   /** Sets the one callback that runs each time the sink can take bytes again after `write` answered `false`. */
@@ -52,6 +57,7 @@ export interface ProgramOutput {
  */
 export const discard: ByteSink = {
   write: () => true,
+  copies: true,
   end: () => {},
   onDrain: () => {}
 }

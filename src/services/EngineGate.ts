@@ -96,6 +96,7 @@ const makeQueue = (kind: Kind, slots: number, length: number, logger: Logger["Se
 
 /** Calls back when the program is first heard of. */
 const heard = (sink: ByteSink, callback: () => void): ByteSink => ({
+  ...(sink.copies === true ? { copies: true } : {}),
   write: (chunk) => {
     callback()
     return sink.write(chunk)

@@ -10,9 +10,10 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import type { Socket } from "node:net"
+import { connect, type Socket } from "node:net"
 import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
 import { type EngineClient, type EngineRequest, sendAgain } from "./EngineClient.ts"
+import * as SharedReads from "./SharedReads.ts"
 
 /**
  * A hijacked socket. What the engine sent right behind its answer has been put back in front.
@@ -21,6 +22,8 @@ import { type EngineClient, type EngineRequest, sendAgain } from "./EngineClient
  */
 export interface HijackedSocket {
   readonly socket: Socket
+  /** Reads that do not go through the socket's `data` event, if the socket is one that can do so. */
+  readonly reads: SharedReads.SharedReads | undefined
   /** The error that broke the socket, once there is one. */
   readonly error: () => Error | undefined
 }
@@ -54,7 +57,7 @@ const separateDirections = (socket: Socket) => {
 /** How long a connection may be silent before the other side is probed, in milliseconds. */
 const keepAliveDelay = 15_000
 
-const listen = (socket: Socket, head: Buffer): HijackedSocket => {
+const listen = (socket: Socket, head: Buffer, reads: SharedReads.SharedReads | undefined): HijackedSocket => {
   let broken: Error | undefined
   // At once: an error event without a listener ends the process.
   socket.on("error", (error) => {
@@ -67,7 +70,32 @@ const listen = (socket: Socket, head: Buffer): HijackedSocket => {
   // The pool's limit for idle connections is not for a program that thinks.
   socket.setTimeout(0)
   if (head.length > 0) socket.unshift(head)
-  return { socket, error: () => broken }
+  return { socket, reads, error: () => broken }
+}
+
+/**
+ * A connection of its own, whose bytes are read in large pieces. There is none with TLS, whose records are small, and on
+ * Windows, where a read fills its buffer while others are under way.
+ */
+const ownConnection = ({ target }: EngineClient): Pick<Http.RequestOptions, "createConnection"> & SharedReadsOf => {
+  if (target.protocol === "https:" || process.platform === "win32") return {}
+  const reads = SharedReads.make()
+  const where =
+    target.socketPath === undefined
+      ? { host: target.host ?? "localhost", port: target.port ?? 80 }
+      : { path: target.socketPath }
+  return {
+    reads,
+    createConnection: () => {
+      const socket = connect({ ...where, onread: reads.onread })
+      reads.attach(socket)
+      return socket
+    }
+  }
+}
+
+interface SharedReadsOf {
+  readonly reads?: SharedReads.SharedReads
 }
 
 /** Sends the request. What comes of it is destroyed when the Scope closes. */
@@ -83,9 +111,10 @@ const ask = Effect.fnUntraced(function* (client: EngineClient, request: EngineRe
   const body = request.body === undefined ? "" : JSON.stringify(request.body)
   return yield* Effect.callback<HijackedSocket | Http.IncomingMessage, DockerError>((resume) => {
     const send = client.target.protocol === "https:" ? Https.request : Http.request
+    const { createConnection, reads } = ownConnection(client)
     const sent = send({
       ...client.target,
-      agent: client.agent,
+      ...(createConnection === undefined ? { agent: client.agent } : { createConnection }),
       method: request.method,
       path: `${request.path}${queryText(request.query)}`,
       headers: {
@@ -100,7 +129,7 @@ const ask = Effect.fnUntraced(function* (client: EngineClient, request: EngineRe
     sent.on("response", (response) => resume(Effect.succeed(response)))
     sent.on("upgrade", (_response, socket, head) => {
       state.socket = socket
-      resume(Effect.succeed(listen(socket, head)))
+      resume(Effect.succeed(listen(socket, head, reads)))
     })
     sent.end(body)
   })

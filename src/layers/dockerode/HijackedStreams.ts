@@ -2,7 +2,7 @@
  * Connects a hijacked socket with the sinks of a program's output, and offers its other direction as the program's
  * standard input.
  *
- * No Effect per chunk: bytes go from the socket's `data` event straight into the sinks. The answer of a sink pauses the
+ * No Effect per chunk: bytes go from the socket's reads straight into the sinks. The answer of a sink pauses the
  * socket, the engine's pipe fills up, and the program waits.
  *
  * @since 0.1.0
@@ -20,7 +20,8 @@ interface Outlet {
   readonly isFull: () => boolean
 }
 
-const makeOutlet = (sink: ByteSink, onDrain: () => void): Outlet => {
+/** `isShared` says whether what is written now is the reader's own buffer. */
+const makeOutlet = (sink: ByteSink, onDrain: () => void, isShared: () => boolean): Outlet => {
   let full = false
   sink.onDrain(() => {
     if (!full) return
@@ -29,7 +30,7 @@ const makeOutlet = (sink: ByteSink, onDrain: () => void): Outlet => {
   })
   return {
     write: (payload) => {
-      if (!sink.write(payload)) full = true
+      if (!sink.write(isShared() && sink.copies !== true ? Buffer.from(payload) : payload)) full = true
     },
     isFull: () => full
   }
@@ -78,15 +79,18 @@ export const connect = (options: {
   readonly output: ProgramOutput
   readonly broken: (operation: string, cause: unknown) => DockerError
 }): ProgramStreams => {
-  const { socket } = options.hijacked
+  const { reads, socket } = options.hijacked
   const ended = Deferred.makeUnsafe<void, DockerError>()
 
   const resume = () => {
     if (!stdout.isFull() && !stderr.isFull()) socket.resume()
   }
-  const stdout = makeOutlet(options.output.stdout, resume)
+  let shared = false
+  const isShared = () => shared
+  const stdout = makeOutlet(options.output.stdout, resume, isShared)
   // One sink may take both outputs; it has room for one callback.
-  const stderr = options.output.stderr === options.output.stdout ? stdout : makeOutlet(options.output.stderr, resume)
+  const stderr =
+    options.output.stderr === options.output.stdout ? stdout : makeOutlet(options.output.stderr, resume, isShared)
   const demultiplexer = options.tty ? undefined : MultiplexedStream.make({ stdout: stdout.write, stderr: stderr.write })
 
   const fail = (error: DockerError) => {
@@ -103,6 +107,7 @@ export const connect = (options: {
     const violation = demultiplexer.write(chunk)
     if (violation === undefined) return
     socket.off("data", receive)
+    reads?.receive(() => {})
     fail(new DockerError({ operation: options.operation, reason: new UnexpectedAnswer({ message: violation }) }))
   }
   const finish = () => {
@@ -116,9 +121,16 @@ export const connect = (options: {
     socket.destroy()
   }
 
-  socket.on("data", receive)
-  socket.on("data", () => {
+  const pauseIfFull = () => {
     if (stdout.isFull() || stderr.isFull()) socket.pause()
+  }
+  socket.on("data", receive)
+  socket.on("data", pauseIfFull)
+  reads?.receive((chunk) => {
+    shared = true
+    receive(chunk)
+    shared = false
+    pauseIfFull()
   })
   socket.on("end", finish)
   socket.on("close", () => {

@@ -58,6 +58,7 @@ export const make = (output: ProgramOutput): StartRefusal => {
   }
 
   const guard = (sink: ByteSink): ByteSink => ({
+    ...(sink.copies === true ? { copies: true } : {}),
     write: (chunk) => {
       switch (state) {
         case "passing":
@@ -66,7 +67,7 @@ export const make = (output: ProgramOutput): StartRefusal => {
           remember(chunk)
           return true
         case "held":
-          held.push({ sink, chunk })
+          held.push({ sink, chunk: Buffer.from(chunk) })
           return false
         case "first": {
           if (chunk.byteLength === 0) return true
@@ -75,7 +76,7 @@ export const make = (output: ProgramOutput): StartRefusal => {
             return sink.write(chunk)
           }
           state = "held"
-          held.push({ sink, chunk })
+          held.push({ sink, chunk: Buffer.from(chunk) })
           suspicion.openUnsafe()
           return false
         }

@@ -9,6 +9,7 @@ import type { Presence } from "../../services/ConnectionTime.ts"
 import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { AdmittedProgram, Session } from "../../services/Session.ts"
+import * as PacketSize from "./PacketSize.ts"
 import * as RunningChannel from "./RunningChannel.ts"
 
 /** Starts an effect, synchronously up to its first wait, in a fiber that the connection owns. */
@@ -32,6 +33,7 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
   const closed = Deferred.makeUnsafe<void>()
   let columns = 80
   let refusals = 0
+  PacketSize.raise(ssh)
 
   ssh.on("close", () => {
     Deferred.doneUnsafe(closed, Effect.void)

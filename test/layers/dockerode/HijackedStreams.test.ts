@@ -110,13 +110,34 @@ it.effect("one sink may take both outputs, in their order, with back-pressure", 
   Effect.gen(function* () {
     const both = makeSlow()
     const { engineSide, streams } = yield* startOn({ stdout: both.sink, stderr: both.sink })
-    engineSide.write(frame(1, new Uint8Array(200_000)))
-    engineSide.end(frame(2, new Uint8Array(200_000)))
+    engineSide.write(frame(1, new Uint8Array(400_000)))
+    engineSide.end(frame(2, new Uint8Array(400_000)))
     yield* pause(50)
-    assert.isBelow(both.length(), 200_000)
+    // What one read brings is on its way before the pause.
+    assert.isBelow(both.length(), 400_000)
     both.release()
     yield* streams.ended
-    assert.strictEqual(both.length(), 400_000)
+    assert.strictEqual(both.length(), 800_000)
+  })
+)
+
+it.effect("all streams are read into one buffer, and who keeps what it got keeps its own", () =>
+  Effect.gen(function* () {
+    const kept = [makeCollector(), makeCollector()]
+    const programs = yield* Effect.forEach(kept, ({ sink }) => startOn({ stdout: sink, stderr: makeCollector().sink }))
+    for (let index = 0; index < 20; index += 1) {
+      for (const { engineSide } of programs) engineSide.write(frame(1, Buffer.from(`${index},`)))
+      yield* pause(2)
+    }
+    for (const { engineSide, streams } of programs) {
+      engineSide.end()
+      yield* streams.ended
+    }
+    const numbers = Array.from({ length: 20 }, (_, index) => `${index},`).join("")
+    assert.deepStrictEqual(
+      kept.map((one) => one.text()),
+      [numbers, numbers]
+    )
   })
 )
 

@@ -2,15 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import ssh2, { type ClientChannel, type ServerChannel } from "ssh2"
+import * as Predicate from "effect/Predicate"
+import ssh2, { type Client, type ClientChannel, type ServerChannel } from "ssh2"
 import * as ChannelSink from "../../../src/layers/ssh2/ChannelSink.ts"
+import * as PacketSize from "../../../src/layers/ssh2/PacketSize.ts"
 import * as ByteSink from "../../../src/services/ByteSink.ts"
 import { pause, waitFor } from "../../support/Deadline.ts"
 import { type HarnessError, harnessError } from "../../support/HarnessError.ts"
 import { connectClient } from "../../support/Ssh2Client.ts"
 
+const routes = { direct: ChannelSink.make, plain: ChannelSink.makePlain }
+
 /** Both ends of an SSH channel on a real connection. Nobody reads yet on the client's side. */
-const openChannel = Effect.gen(function* () {
+const open = Effect.fnUntraced(function* (route: keyof typeof routes, packetSize?: number) {
   let server: ServerChannel | undefined
   let isClosed = false
   const hostKey = ssh2.utils.generateKeyPairSync("ed25519").private
@@ -21,6 +25,7 @@ const openChannel = Effect.gen(function* () {
         connection.on("authentication", (context) => context.accept())
         connection.on("session", (accept) => {
           const session = accept()
+          PacketSize.raise(session)
           session.on("exec", (acceptExec) => {
             server = acceptExec()
           })
@@ -42,6 +47,7 @@ const openChannel = Effect.gen(function* () {
     })
   )
   const connection = yield* connectClient({ port, user: "anybody" })
+  if (packetSize !== undefined) sayPacketSize(connection, packetSize)
   const client = yield* Effect.callback<ClientChannel, HarnessError>((resume) => {
     connection.exec("anything", (error, channel) =>
       resume(error === undefined ? Effect.succeed(channel) : Effect.fail(harnessError("exec")(error)))
@@ -51,9 +57,22 @@ const openChannel = Effect.gen(function* () {
     "the server's channel",
     Effect.sync(() => server)
   )
-  const { stderr, stdout } = ChannelSink.make(channel, () => isClosed)
-  return { client, channel, stdout, stderr, isClosed: () => isClosed }
+  const { stderr, stdout } = routes[route](
+    channel,
+    () => isClosed,
+    () => {}
+  )
+  return { client, connection, channel, stdout, stderr, isClosed: () => isClosed }
 })
+
+/** Has a client say, of each channel that it opens, how large the packets may be. */
+const sayPacketSize = (client: Client, packetSize: number) => {
+  const protocol: unknown = Reflect.get(client, "_protocol")
+  assert(Predicate.hasProperty(protocol, "session") && Predicate.isFunction(protocol.session))
+  const session = protocol.session
+  protocol.session = (channel: number, window: number): void =>
+    void Reflect.apply(session, protocol, [channel, window, packetSize])
+}
 
 const read = (stream: NodeJS.ReadableStream) => {
   const chunks: Array<Buffer> = []
@@ -66,7 +85,9 @@ const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index)
 /** More than a client's window (2 MiB) and all buffers on the way hold. */
 const tooMuch = 16 * 1024 * 1024
 
-describe("ChannelSink", () => {
+describe.each(["direct", "plain"] as const)("ChannelSink, %s", (route) => {
+  const openChannel = open(route)
+
   it.effect("keeps the two outputs apart, byte for byte", () =>
     Effect.gen(function* () {
       const { channel, client, stderr, stdout } = yield* openChannel
@@ -176,6 +197,118 @@ describe("ChannelSink", () => {
       }
       yield* Stream.run(Stream.make(everyByte, everyByte), ByteSink.toSink(stdout))
       yield* ChannelSink.flush(channel)
+    })
+  )
+
+  it.effect.each([0, 1, 1500])("a client that says that packets may have %d bytes gets all of it", (packetSize) =>
+    Effect.gen(function* () {
+      const { channel, client, stderr, stdout } = yield* open(route, packetSize)
+      const [out, err] = [read(client), read(client.stderr)]
+      const bytes = new Uint8Array(300_000).map((_, index) => index % 251)
+      stdout.write(bytes)
+      stderr.write(everyByte)
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "both outputs",
+        Effect.sync(() => out().length === bytes.length && err().length === 256)
+      )
+      assert.isTrue(out().equals(bytes))
+    })
+  )
+
+  it.effect("a key exchange in the middle of the output changes nothing of it", () =>
+    Effect.gen(function* () {
+      const { channel, client, connection, stdout } = yield* openChannel
+      const out = read(client)
+      let exchanges = 0
+      connection.on("handshake", () => {
+        exchanges += 1
+      })
+      const chunks = Array.from({ length: 200 }, (_, index) => new Uint8Array(65_536).fill(index))
+      const protocol: unknown = Reflect.get(connection, "_protocol")
+      assert(Predicate.hasProperty(protocol, "rekey") && Predicate.isFunction(protocol.rekey))
+      const rekey = protocol.rekey
+      let written = 0
+      yield* Stream.run(
+        Stream.fromIterable(chunks).pipe(
+          Stream.tap(() =>
+            Effect.sync(() => {
+              written += 1
+              if (written === 20) Reflect.apply(rekey, protocol, [])
+            })
+          )
+        ),
+        ByteSink.toSink(stdout)
+      )
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "all of it",
+        Effect.sync(() => out().length === 200 * 65_536 && exchanges > 0)
+      )
+      assert.isTrue(out().equals(Buffer.concat(chunks)))
+    })
+  )
+
+  it.effect("a channel that is closed while its output waits for the window keeps nobody waiting", () =>
+    Effect.gen(function* () {
+      const { channel, client, isClosed, stderr, stdout } = yield* openChannel
+      for (let written = 0; written < tooMuch && stdout.write(new Uint8Array(65_536)); written += 65_536) continue
+      client.close()
+      yield* waitFor("the close", Effect.sync(isClosed))
+      assert.isTrue(stdout.write(everyByte))
+      assert.isTrue(stderr.write(everyByte))
+      channel.end()
+    })
+  )
+})
+
+describe("ChannelSink, direct", () => {
+  it.effect("the version of ssh2 that is installed has the short way, and another channel has not", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* open("direct")
+      assert.isTrue(stdout.copies)
+      assert.isUndefined((yield* open("plain")).stdout.copies)
+    })
+  )
+
+  it.effect("the bytes are the writer's again when write returns, also those that wait", () =>
+    Effect.gen(function* () {
+      const { channel, client, stdout } = yield* open("direct")
+      const shared = new Uint8Array(65_536)
+      const expected: Array<Uint8Array> = []
+      for (let index = 0; index < 64; index += 1) {
+        shared.fill(index)
+        expected.push(new Uint8Array(shared))
+        stdout.write(shared)
+      }
+      shared.fill(255)
+      const out = read(client)
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "all of it",
+        Effect.sync(() => out().length === 64 * 65_536)
+      )
+      assert.isTrue(out().equals(Buffer.concat(expected)))
+    })
+  )
+
+  it.effect("each output comes once and whole, when one has waited for the window and then the other does", () =>
+    Effect.gen(function* () {
+      const { channel, client, stderr, stdout } = yield* open("direct")
+      const [out, err] = [read(client), read(client.stderr)]
+      const chunks = (first: number) =>
+        Array.from({ length: 100 }, (_, index) => new Uint8Array(65_536).fill(first + index))
+      yield* Stream.run(Stream.fromIterable(chunks(0)), ByteSink.toSink(stdout))
+      yield* Stream.run(Stream.fromIterable(chunks(100)), ByteSink.toSink(stderr))
+      // ssh2's own writing goes the same way, and waits for its turn.
+      channel.write("the end")
+      yield* ChannelSink.flush(channel)
+      yield* waitFor(
+        "both outputs",
+        Effect.sync(() => out().length >= 100 * 65_536 + 7 && err().length >= 100 * 65_536)
+      )
+      assert.isTrue(out().equals(Buffer.concat([...chunks(0), Buffer.from("the end")])))
+      assert.isTrue(err().equals(Buffer.concat(chunks(100))))
     })
   )
 })
