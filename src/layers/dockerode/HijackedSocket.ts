@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import { connect, type Socket } from "node:net"
+import { Socket } from "node:net"
 import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
 import { type EngineClient, type EngineRequest, sendAgain } from "./EngineClient.ts"
 import * as SharedReads from "./SharedReads.ts"
@@ -73,6 +73,9 @@ const listen = (socket: Socket, head: Buffer, reads: SharedReads.SharedReads | u
   return { socket, reads, error: () => broken }
 }
 
+/** How much input may wait for the engine before its source is asked to pause. */
+const inputLimit = 256 * 1024
+
 /**
  * A connection of its own, whose bytes are read in large pieces. There is none with TLS, whose records are small, and on
  * Windows, where a read fills its buffer while others are under way.
@@ -87,7 +90,9 @@ const ownConnection = ({ target }: EngineClient): Pick<Http.RequestOptions, "cre
   return {
     reads,
     createConnection: () => {
-      const socket = connect({ ...where, onread: reads.onread })
+      // Node passes the limit on to the stream that a socket is; its types do not know it.
+      const options = { onread: reads.onread, writableHighWaterMark: inputLimit }
+      const socket = new Socket(options).connect(where)
       reads.attach(socket)
       return socket
     }

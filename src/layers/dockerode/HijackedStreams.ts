@@ -36,6 +36,9 @@ const makeOutlet = (sink: ByteSink, onDrain: () => void, isShared: () => boolean
   }
 }
 
+/** From this size on input is no key press, and may wait for what comes with it. */
+const bulk = 4096
+
 /** The socket as a sink. With a terminal the end of the input is not passed on: the engine would drop later output. */
 const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
   let drain = () => {}
@@ -45,12 +48,25 @@ const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
     waiting = false
     drain()
   }
+  // A write wakes the engine; what is read in one turn of the event loop goes out in one.
+  let isCollecting = false
+  const release = () => {
+    isCollecting = false
+    socket.uncork()
+  }
+  const collect = () => {
+    if (isCollecting) return
+    isCollecting = true
+    socket.cork()
+    setImmediate(release)
+  }
   socket.on("drain", resume)
   // Whoever waits would wait for ever: what comes now is dropped.
   socket.on("close", resume)
   return {
     write: (chunk) => {
       if (!socket.writable) return true
+      if (chunk.length >= bulk) collect()
       if (socket.write(chunk)) return true
       waiting = true
       return false
