@@ -8,23 +8,28 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { AuthenticationError, CredentialsError } from "../schema/AuthenticationError.ts"
 import type { AuthenticationMethod, AuthenticationRequest, KeyQuery } from "../schema/AuthenticationRequest.ts"
 import type { AuthenticationResult, Identity, RejectionReason } from "../schema/AuthenticationResult.ts"
 import { AuthConfig } from "../services/AuthConfig.ts"
 import { Authenticator } from "../services/Authenticator.ts"
+import { isCertificateName } from "../services/Certificate.ts"
 import { Logger } from "../services/Logger.ts"
 import { PasswordHasher } from "../services/PasswordHasher.ts"
 import * as AuthorizedKeys from "./authenticator/AuthorizedKeys.ts"
 import * as AuthorizedKeysFile from "./authenticator/AuthorizedKeysFile.ts"
 import * as FailureTime from "./authenticator/FailureTime.ts"
+import * as KeyLists from "./authenticator/KeyLists.ts"
 import * as KeyVerdict from "./authenticator/KeyVerdict.ts"
 import * as PublicKeyBlob from "./authenticator/PublicKeyBlob.ts"
+import * as UserCertificates from "./authenticator/UserCertificates.ts"
 
 /** With keys that are good for any user, the name is the client's to choose; it ends up in labels and in logs. */
 const usableName = /^\P{Cc}{1,255}$/u
 
 interface User {
+  readonly principals: ReadonlyArray<string> | undefined
   readonly keys: AuthorizedKeys.AuthorizedKeys
   readonly passwordHash: Redacted.Redacted | undefined
   /** What an identity of this user has besides. */
@@ -32,7 +37,7 @@ interface User {
 }
 
 /** An unknown user goes the same way as a known one, and finds nothing there. */
-const nobody: User = { keys: AuthorizedKeys.empty, passwordHash: undefined, own: {} }
+const nobody: User = { principals: undefined, keys: AuthorizedKeys.empty, passwordHash: undefined, own: {} }
 
 const rejected = (reason: RejectionReason, detail?: string): AuthenticationResult => ({
   _tag: "Rejected",
@@ -45,7 +50,8 @@ const parseUsers = Effect.gen(function* () {
   const hasher = yield* PasswordHasher
   const users = new Map<string, User>()
   const problems: Array<string> = []
-  for (const [name, { authorizedKeys, container, passwordHash }] of Object.entries(config.users)) {
+  for (const [name, user] of Object.entries(config.users)) {
+    const { authorizedKeys, authorizedPrincipals: principals, container, passwordHash } = user
     const place = `auth.users.${name}`
     const keys = AuthorizedKeys.concat(
       authorizedKeys.map((line, index) => AuthorizedKeys.parse(line, () => `${place}.authorizedKeys[${index}]`))
@@ -56,7 +62,7 @@ const parseUsers = Effect.gen(function* () {
         .verifier([passwordHash])
         .pipe(Effect.catch((error) => Effect.sync(() => problems.push(`${place}.passwordHash: ${error.message}`))))
     }
-    users.set(name, { keys, passwordHash, own: container === undefined ? {} : { container } })
+    users.set(name, { principals, keys, passwordHash, own: container === undefined ? {} : { container } })
   }
   if (problems.length > 0) return yield* new CredentialsError({ problems })
   return users
@@ -77,8 +83,25 @@ const make = Effect.gen(function* () {
       ? Effect.succeed(AuthorizedKeys.empty)
       : (yield* AuthorizedKeysFile.make(fileSystem, logger, config.authorizedKeysFile)).current
 
+  const { current: authorities } = yield* KeyLists.make({
+    fileSystem,
+    logger,
+    sources: config.trustedUserCAKeys,
+    place: "auth.trustedUserCAKeys",
+    consequence: "nobody gets in by it"
+  })
+  const { current: revokedKeys } = yield* KeyLists.make({
+    fileSystem,
+    logger,
+    sources: config.revokedKeys,
+    place: "auth.revokedKeys",
+    consequence: "nobody gets in by a key"
+  })
+
   const offersKeys =
-    config.authorizedKeysFile !== undefined || [...users.values()].some(({ keys }) => keys.keys.size > 0)
+    config.authorizedKeysFile !== undefined ||
+    config.trustedUserCAKeys.length > 0 ||
+    [...users.values()].some(({ keys }) => keys.keys.size > 0)
   const methods: ReadonlyArray<AuthenticationMethod> = [
     ...(offersKeys ? (["publickey"] as const) : []),
     ...(hashes.length > 0 ? (["password"] as const) : [])
@@ -92,7 +115,7 @@ const make = Effect.gen(function* () {
     })
   }
   // What is wrong with the file should be in the log at the start, not at the first login.
-  yield* sharedKeys
+  yield* Effect.all([sharedKeys, authorities, revokedKeys], { discard: true })
 
   const judgePassword = Effect.fnUntraced(function* (
     username: string,
@@ -115,13 +138,31 @@ const make = Effect.gen(function* () {
     username
   }: Pick<KeyQuery, "key" | "remoteAddress" | "username">): Effect.fn.Return<AuthenticationResult> {
     if (!offersKeys) return rejected("MethodNotOffered")
+    const now = yield* Clock.currentTimeMillis
+    const revoked = yield* revokedKeys
     const user = users.get(username)
+    if (!usableName.test(username)) return rejected("UnknownUser", "the name is empty, too long or not printable")
+    // What was revoked is in the part that is missing, for all that is known.
+    if (!revoked.isComplete)
+      return rejected("KeyNotUsable", "auth.revokedKeys has a file that cannot be read as a whole")
+    if (isCertificateName(key.algorithm)) {
+      const judgement = UserCertificates.judge(key.blob, {
+        authorities: (yield* authorities).keys,
+        revoked: revoked.keys,
+        principals: user?.principals ?? [username],
+        remoteAddress,
+        now
+      })
+      return Result.isSuccess(judgement)
+        ? { _tag: "Accepted", identity: { username, method: "publickey", ...judgement.success, ...user?.own } }
+        : rejected(judgement.failure.reason, judgement.failure.detail)
+    }
+    if (AuthorizedKeys.find(revoked.keys, key.blob).length > 0) return rejected("KeyNotValid", "the key is revoked")
     const lines = [
       ...AuthorizedKeys.find((user ?? nobody).keys, key.blob),
       ...AuthorizedKeys.find(yield* sharedKeys, key.blob)
     ]
-    const verdict = KeyVerdict.judge(lines, { remoteAddress, now: yield* Clock.currentTimeMillis })
-    if (!usableName.test(username)) return rejected("UnknownUser", "the name is empty, too long or not printable")
+    const verdict = KeyVerdict.judge(lines, { remoteAddress, now })
     if (verdict.good) {
       const fingerprint = PublicKeyBlob.fingerprint(key.blob)
       return { _tag: "Accepted", identity: { username, method: "publickey", fingerprint, ...user?.own } }

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Result from "effect/Result"
+import type { PublicKeySource } from "../schema/AuthConfig.ts"
 import type { Environment } from "../schema/ConfigEnvironment.ts"
 import { ConfigError } from "../schema/ConfigError.ts"
 import { type ConfigFile, decodeConfigFile } from "../schema/ConfigFile.ts"
@@ -127,21 +128,29 @@ const sections = (file: ConfigFile): Context.Context<Sections> =>
     Context.add(EngineConfig, file.engine)
   )
 
-const resolvePaths = (file: ConfigFile, resolve: (relative: string) => string): ConfigFile => ({
-  ...file,
-  ssh: {
-    ...file.ssh,
-    hostkeys: file.ssh.hostkeys.map((source): HostKeySource =>
-      source._tag === "File" ? { _tag: "File", path: resolve(source.path) } : source
-    ),
-    hostkeyDirectory: resolve(file.ssh.hostkeyDirectory)
-  },
-  lifecycle: { ...file.lifecycle, stateDirectory: resolve(file.lifecycle.stateDirectory) },
-  auth: {
-    ...file.auth,
-    ...(file.auth.authorizedKeysFile === undefined ? {} : { authorizedKeysFile: resolve(file.auth.authorizedKeysFile) })
+const resolvePaths = (file: ConfigFile, resolve: (relative: string) => string): ConfigFile => {
+  const resolveKeys = (source: PublicKeySource): PublicKeySource =>
+    source._tag === "File" ? { _tag: "File", path: resolve(source.path) } : source
+  return {
+    ...file,
+    ssh: {
+      ...file.ssh,
+      hostkeys: file.ssh.hostkeys.map((source): HostKeySource =>
+        source._tag === "File" ? { _tag: "File", path: resolve(source.path) } : source
+      ),
+      hostkeyDirectory: resolve(file.ssh.hostkeyDirectory)
+    },
+    lifecycle: { ...file.lifecycle, stateDirectory: resolve(file.lifecycle.stateDirectory) },
+    auth: {
+      ...file.auth,
+      ...(file.auth.authorizedKeysFile === undefined
+        ? {}
+        : { authorizedKeysFile: resolve(file.auth.authorizedKeysFile) }),
+      trustedUserCAKeys: file.auth.trustedUserCAKeys.map(resolveKeys),
+      revokedKeys: file.auth.revokedKeys.map(resolveKeys)
+    }
   }
-})
+}
 
 const unreadable = (error: PlatformError): string => {
   switch (error.reason._tag) {

@@ -3,7 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { secret } from "./ConfigIssue.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
 import { UserContainer } from "./UserContainer.ts"
@@ -15,6 +18,38 @@ const AuthorizedKey = Schema.String.check(
   Schema.isPattern(authorizedKey, {
     message: "is not a line of OpenSSH's authorized_keys, such as: ssh-ed25519 AAAA… comment"
   })
+)
+
+/**
+ * Where public keys come from: a line of OpenSSH's authorized_keys, or a file of such lines.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PublicKeySource = Schema.TaggedUnion({
+  Key: { line: Schema.String },
+  File: { path: Schema.NonEmptyString }
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PublicKeySource = typeof PublicKeySource.Type
+
+const PublicKeySourceFromString = Schema.String.pipe(
+  Schema.decodeTo(
+    PublicKeySource,
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => {
+        if (authorizedKey.test(text)) return Effect.succeed(PublicKeySource.make({ _tag: "Key", line: text }))
+        return text === "" || /[\s\0]/u.test(text)
+          ? Effect.fail(new SchemaIssue.InvalidValue({ message: "is neither a public key nor the path of a file" }))
+          : Effect.succeed(PublicKeySource.make({ _tag: "File", path: text }))
+      },
+      encode: (source: PublicKeySource) => Effect.succeed(source._tag === "File" ? source.path : source.line)
+    })
+  )
 )
 
 const PasswordHash = Schema.RedactedFromValue(
@@ -35,6 +70,10 @@ const PasswordHash = Schema.RedactedFromValue(
 export const AuthUser = Schema.Struct({
   authorizedKeys: withDefault(Schema.Array(AuthorizedKey), [], "Public keys, as lines of OpenSSH's authorized_keys."),
   passwordHash: optional(PasswordHash, "bcrypt hash of the password, made by: dockerrun hash-password."),
+  authorizedPrincipals: optional(
+    Schema.NonEmptyArray(Schema.NonEmptyString),
+    "Principals of which a certificate must name one. Left out: the name of the user."
+  ),
   container: optional(UserContainer, "What this user's programs have of their own in the container.")
 })
 
@@ -58,6 +97,16 @@ export const AuthSettings = Schema.Struct({
   authorizedKeysFile: optional(
     Schema.NonEmptyString.annotate({ message: "must name a file" }),
     "File of public keys for any user, in OpenSSH's authorized_keys format."
+  ),
+  trustedUserCAKeys: withDefault(
+    Schema.Array(PublicKeySourceFromString),
+    [],
+    "Authorities whose certificates let in the users that they name: public keys, or files of them."
+  ),
+  revokedKeys: withDefault(
+    Schema.Array(PublicKeySourceFromString),
+    [],
+    "Keys that let nobody in, by themselves, in a certificate, or as an authority: public keys, or files of them."
   )
 })
 

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { AuthenticationMethod } from "./AuthenticationRequest.ts"
+import { Permissions } from "./Permissions.ts"
 import { UserContainer } from "./UserContainer.ts"
 
 /**
@@ -21,7 +22,18 @@ export const Identity = Schema.Struct({
   /** Command line that runs instead of whatever is asked for, because the key or the certificate says so. */
   forcedCommand: Schema.optionalKey(Schema.String),
   /** What this user's programs have of their own in the container. */
-  container: Schema.optionalKey(UserContainer)
+  container: Schema.optionalKey(UserContainer),
+  /** What the key or the certificate takes away. */
+  permissions: Schema.optionalKey(Permissions),
+  /** The certificate that came with the key. */
+  certificate: Schema.optionalKey(
+    Schema.Struct({
+      keyId: Schema.String,
+      serial: Schema.String,
+      /** Which authority has signed it, in OpenSSH's notation. */
+      authority: Schema.String
+    })
+  )
 })
 
 /**

@@ -148,12 +148,16 @@ export const passwordOfTheRun: Finding = {
   remedy: "`dockerrun serve` needs a configuration that names users"
 }
 
-const fileAndUsers = ({ authorizedKeysFile, users }: AuthConfig["Service"]): string => {
+const fileAndUsers = ({ authorizedKeysFile, trustedUserCAKeys, users }: AuthConfig["Service"]): string => {
   const all = Object.values(users)
   const withKeys = all.filter(({ authorizedKeys }) => authorizedKeys.length > 0).length
   const withPassword = all.filter(({ passwordHash }) => passwordHash !== undefined).length
   const named = `${all.length} ${all.length === 1 ? "user" : "users"} (${withKeys} with keys, ${withPassword} with a password)`
-  return authorizedKeysFile === undefined ? named : `${named}, and whoever has a key of ${authorizedKeysFile}`
+  return [
+    named,
+    ...(authorizedKeysFile === undefined ? [] : [`whoever has a key of ${authorizedKeysFile}`]),
+    ...(trustedUserCAKeys.length === 0 ? [] : ["whoever has a certificate of auth.trustedUserCAKeys"])
+  ].join(", and ")
 }
 
 const isComplaint = ({ level }: LogEvent): boolean => level === "warning" || level === "error"

@@ -230,6 +230,7 @@ const make = Effect.gen(function* () {
             security,
             acceptEnv: login.acceptEnv,
             forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
+            permissions: login.permissions,
             start: start(channelId)
           })
         ),

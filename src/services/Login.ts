@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Permissions } from "../schema/Permissions.ts"
 import type { UserContainer } from "../schema/UserContainer.ts"
 
 /**
@@ -18,6 +19,8 @@ export interface Login {
   readonly server?: { readonly address: string; readonly port: number }
   /** Command line that runs instead of whatever is asked for, unless the configuration forces another. */
   readonly forcedCommand?: string
+  /** What the key or the certificate takes away. */
+  readonly permissions?: Permissions
   readonly container?: UserContainer
   /** Patterns of the variables that may be set. Default: any may. */
   readonly acceptEnv?: ReadonlyArray<string>

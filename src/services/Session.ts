@@ -18,6 +18,7 @@ import {
   SignalUnknown,
   SubsystemUnknown
 } from "../schema/ProgramError.ts"
+import type { Permissions } from "../schema/Permissions.ts"
 import type { SecuritySettings } from "../schema/SecurityConfig.ts"
 import type { ProgramOutput } from "./ByteSink.ts"
 import * as ClientEnvironment from "./ClientEnvironment.ts"
@@ -102,6 +103,8 @@ export interface SessionOptions {
   readonly acceptEnv?: ReadonlyArray<string> | undefined
   /** Command line that runs instead of whatever is asked for. */
   readonly forcedCommand?: string | undefined
+  /** What the key or the certificate takes away. */
+  readonly permissions?: Permissions | undefined
   /** Waits for the container and starts the program in it. */
   readonly start: (
     program: {
@@ -130,6 +133,7 @@ export const make = ({
   config,
   connectionId,
   forcedCommand,
+  permissions,
   security,
   start
 }: SessionOptions): Session => {
@@ -203,7 +207,8 @@ export const make = ({
     env: (name, value) => beforeProgram(() => environment.set(name, value)),
     pty: (request) =>
       beforeProgram(() => {
-        if (!SecurityPolicy.isAllowed(security, "tty")) return new RequestForbidden({ request: "tty" })
+        if (!SecurityPolicy.isAllowed(security, "tty") || permissions?.pty === false)
+          return new RequestForbidden({ request: "tty" })
         terminal = request
         return undefined
       }),

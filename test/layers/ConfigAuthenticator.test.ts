@@ -30,13 +30,13 @@ const recorded = () => {
 }
 
 const build = (
-  settings: AuthSettings,
+  settings: Omit<AuthSettings, "revokedKeys" | "trustedUserCAKeys">,
   options: { readonly hasher?: Layer.Layer<PasswordHasher>; readonly logger?: Layer.Layer<Logger> } = {}
 ) =>
   Layer.build(
     ConfigAuthenticator.layer.pipe(
       Layer.provide([
-        Layer.succeed(AuthConfig, settings),
+        Layer.succeed(AuthConfig, { trustedUserCAKeys: [], revokedKeys: [], ...settings }),
         options.hasher ?? BcryptPasswordHasher.layer,
         options.logger ?? recorded().layer,
         NodeFileSystem.layer

@@ -29,7 +29,7 @@ describe("ConfigFile", () => {
       assert.strictEqual(ssh.hostkeyDirectory, "./.dockerrun")
       assert.strictEqual(ssh.banner, "")
       assert.isTrue(Duration.equals(ssh.shutdownGracePeriod, Duration.seconds(10)))
-      assert.deepStrictEqual(auth, { users: {} })
+      assert.deepStrictEqual(auth, { users: {}, trustedUserCAKeys: [], revokedKeys: [] })
       assert.deepStrictEqual(log, { level: "info", format: "text" })
       const { timeout, ...config } = dockerrun.config
       assert.isTrue(Duration.equals(timeout, Duration.seconds(60)))

@@ -14,7 +14,7 @@ describe("a section as a service", () => {
       assert.strictEqual(dockerrun.config.imagePullPolicy, "IfNotPresent")
       assert.deepStrictEqual((yield* SshConfig).listen, { host: "127.0.0.1", port: 0 })
       assert.deepStrictEqual(yield* LogConfig, { level: "debug", format: "text" })
-      assert.deepStrictEqual(yield* AuthConfig, { users: {} })
+      assert.deepStrictEqual(yield* AuthConfig, { users: {}, trustedUserCAKeys: [], revokedKeys: [] })
     }).pipe(
       Effect.provide(
         Layer.mergeAll(

@@ -31,7 +31,8 @@ const writableWarning = (path: string, mode: number): string | undefined =>
 export const make = Effect.fnUntraced(function* (
   fileSystem: FileSystem.FileSystem,
   logger: Logger["Service"],
-  path: string
+  path: string,
+  consequence = "nobody gets in by it"
 ) {
   const seen = yield* Ref.make<Seen>({ warning: undefined, text: undefined, list: AuthorizedKeys.empty })
 
@@ -47,19 +48,20 @@ export const make = Effect.fnUntraced(function* (
     const info = yield* fileSystem.stat(path)
     if (info.type === "Directory" || info.size > maximumBytes) {
       return {
-        text: "",
-        warning: `${path} is not a list of keys, nobody gets in by it: it is a directory or over 1 MiB`
+        text: undefined,
+        warning: `${path} is not a list of keys, ${consequence}: it is a directory or over 1 MiB`
       }
     }
     return { text: yield* fileSystem.readFileString(path), warning: writableWarning(path, info.mode) }
   }).pipe(
     Effect.catch((error) =>
-      Effect.succeed({ text: "", warning: `${path} cannot be read, nobody gets in by it: ${error.reason._tag}` })
+      Effect.succeed({ text: undefined, warning: `${path} cannot be read, ${consequence}: ${error.reason._tag}` })
     )
   )
 
-  const current = Effect.gen(function* () {
-    const { text, warning } = yield* read
+  const state = Effect.gen(function* () {
+    const { text: found, warning } = yield* read
+    const text = found ?? ""
     // One step, so that logins at the same moment do not tell the same thing twice.
     const { list, news } = yield* Ref.modify(seen, (last) => {
       const list = text === last.text ? last.list : AuthorizedKeys.parse(text, (line) => `${path} line ${line}`)
@@ -73,8 +75,8 @@ export const make = Effect.fnUntraced(function* (
       ]
     })
     yield* Effect.forEach(news, warn, { discard: true })
-    return list
+    return { list, isReadable: found !== undefined }
   })
 
-  return { current }
+  return { current: Effect.map(state, ({ list }) => list), state }
 })

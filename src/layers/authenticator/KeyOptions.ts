@@ -34,11 +34,11 @@ const withoutEffect = new Set([
 ])
 
 const refused: Readonly<Record<string, string>> = {
-  "cert-authority": "certificates are not supported by this server",
+  "cert-authority": "an authority is trusted by auth.trustedUserCAKeys",
   command: "this server cannot bind a key to a command",
   environment: "this server cannot bind a key to environment variables",
   "no-pty": "this server cannot deny a terminal to a key",
-  principals: "certificates are not supported by this server",
+  principals: "principals are named in authorizedPrincipals of the user",
   "verify-required": "keys on security keys (FIDO) are not supported by this server"
 }
 

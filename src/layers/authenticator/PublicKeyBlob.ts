@@ -75,7 +75,8 @@ const checkParts = (type: string, parts: ReadonlyArray<Uint8Array>): string | un
 
 /** Decodes the base64 text of a key that is said to be of a type; or says, without quoting the key, what is wrong. */
 export const decode = (type: string, base64: string): Result.Result<Uint8Array, string> => {
-  if (certificate.test(type)) return Result.fail("certificates are not supported by this server; list the key itself")
+  if (certificate.test(type))
+    return Result.fail("this is a certificate; list the key itself, or trust its authority (auth.trustedUserCAKeys)")
   const reason = Object.hasOwn(unsupported, type) ? unsupported[type] : undefined
   if (reason !== undefined) return Result.fail(reason)
   const blob = Buffer.from(base64, "base64")

@@ -8,7 +8,9 @@ import type { AuthenticationError } from "../../schema/AuthenticationError.ts"
 import type { AuthenticationResult, Identity } from "../../schema/AuthenticationResult.ts"
 import { LimitError, TooManyAttempts } from "../../schema/LimitError.ts"
 import { Authenticator } from "../../services/Authenticator.ts"
+import { isCertificateName, keyTypeOf } from "../../services/Certificate.ts"
 import { Logger } from "../../services/Logger.ts"
+import * as CertifiedSignature from "./CertifiedSignature.ts"
 import * as Disconnect from "./Disconnect.ts"
 
 /** What an RSA key may sign with. ssh2 says nothing of the hash when it is SHA-1. */
@@ -16,6 +18,7 @@ const isSignedWithSha1 = ({ hashAlgo, key }: PublicKeyAuthContext): boolean =>
   key.algo === "ssh-rsa" && hashAlgo !== "sha256" && hashAlgo !== "sha512"
 
 const isSignatureValid = (context: PublicKeyAuthContext): boolean => {
+  if (isCertificateName(context.key.algo)) return CertifiedSignature.isValid(context)
   if (context.signature === undefined || context.blob === undefined || isSignedWithSha1(context)) return false
   const key = ssh2.utils.parseKey(`${context.key.algo} ${context.key.data.toString("base64")}`)
   if (key instanceof Error) return false
@@ -72,7 +75,7 @@ export const make = Effect.fnUntraced(function* ({
           password: Redacted.make(context.password, { label: "password" })
         })
       case "publickey": {
-        const key = { algorithm: context.key.algo, blob: context.key.data }
+        const key = { algorithm: keyTypeOf(context.key.algo), blob: context.key.data }
         if (context.signature === undefined) {
           return authenticator.mayUse({ _tag: "KeyQuery", username, remoteAddress, key }).pipe(
             Effect.map((mayUse) => {

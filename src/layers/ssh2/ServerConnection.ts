@@ -172,13 +172,19 @@ export const serve = Effect.fnUntraced(
       })
     }
 
-    const { fingerprint, method, username } = identity
+    const { certificate, fingerprint, method, permissions, username } = identity
     yield* Effect.annotateLogsScoped({ username })
     yield* logger.log({
       level: "info",
       code: "AUTHENTICATION_SUCCEEDED",
       message: `${username} logged in by ${method}`,
-      fields: { method, ...(fingerprint === undefined ? {} : { fingerprint }) }
+      fields: {
+        method,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+        ...(certificate === undefined
+          ? {}
+          : { keyId: certificate.keyId, serial: certificate.serial, authority: certificate.authority })
+      }
     })
     const connection = yield* dockerRun.connect({
       connectionId,
@@ -188,6 +194,7 @@ export const serve = Effect.fnUntraced(
         port: remotePort,
         ...server,
         ...(identity.forcedCommand === undefined ? {} : { forcedCommand: identity.forcedCommand }),
+        ...(permissions === undefined ? {} : { permissions }),
         ...(identity.container === undefined ? {} : { container: identity.container }),
         acceptEnv: settings.acceptEnv,
         motd: settings.motd

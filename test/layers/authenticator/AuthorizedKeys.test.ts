@@ -70,7 +70,7 @@ describe("authorized_keys", () => {
       const lines: ReadonlyArray<readonly [string, RegExp]> = [
         [sk, /line 1: .*security keys \(FIDO\) are not supported/u],
         [`ssh-dss ${base64}`, /line 2: DSA keys are no longer secure/u],
-        [`ssh-ed25519-cert-v01@openssh.com ${base64}`, /line 3: certificates are not supported/u],
+        [`ssh-ed25519-cert-v01@openssh.com ${base64}`, /line 3: this is a certificate/u],
         [`ssh-ed448 ${base64}`, /line 4: ssh-ed448 is not a type of key/u],
         [base64, /line 5: the type of the key .* is missing/u],
         [`${type} ${base64.slice(0, -8)}`, /line 6: the ssh-ed25519 key is damaged/u],
@@ -164,7 +164,7 @@ describe("authorized_keys", () => {
           ["no-pty", 'the option "no-pty" is not honoured'],
           ["restrict", 'the option "restrict" is not honoured'],
           ["pty,restrict", 'the option "restrict" is not honoured'],
-          ["cert-authority", "certificates are not supported"],
+          ["cert-authority", "trusted by auth.trustedUserCAKeys"],
           ['environment="A=b"', 'the option "environment" is not honoured'],
           ["future-option", 'the option "future-option" is not honoured: it is not known'],
           ["from=192.0.2.7", "options are not a list"],
