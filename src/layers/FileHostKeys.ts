@@ -15,25 +15,6 @@ import * as HostKeyFile from "./hostkeys/HostKeyFile.ts"
 import * as HostKeyText from "./hostkeys/HostKeyText.ts"
 import * as KeptHostKeys from "./hostkeys/KeptHostKeys.ts"
 
-/** A server offers one key of each type; of two nobody could say which it is. */
-const checkTypes = (keys: ReadonlyArray<HostKey>): Effect.Effect<void, HostKeyError> => {
-  const sources = new Map<string, string>()
-  for (const { algorithm, source } of keys) {
-    const other = sources.get(algorithm)
-    if (other !== undefined) {
-      return Effect.fail(
-        new HostKeyError({
-          path: source,
-          problem: `${other} is of the type ${algorithm} too, and a server has one key of each type`,
-          remedy: "take one of the two out of ssh.hostkeys"
-        })
-      )
-    }
-    sources.set(algorithm, source)
-  }
-  return Effect.void
-}
-
 /** An RSA key signs with either of two hashes. */
 const signaturesOf = (algorithm: string): ReadonlyArray<string> =>
   algorithm === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [algorithm]
@@ -61,7 +42,6 @@ const make = Effect.gen(function* () {
       : Effect.fromResult(HostKeyText.parse(Redacted.value(source.pem), `ssh.hostkeys[${index}]`))
   )
   const keys = first === undefined ? yield* KeptHostKeys.inDirectory(hostkeyDirectory) : ([first, ...others] as const)
-  yield* checkTypes(keys)
   yield* checkAllowed(keys, hostKeyAlgorithms)
   return HostKeys.of({ keys })
 })

@@ -21,7 +21,10 @@ import { SshConfig } from "../services/SshConfig.ts"
 import { SshServer } from "../services/SshServer.ts"
 import * as Algorithms from "./ssh2/Algorithms.ts"
 import * as Arrivals from "./ssh2/Arrivals.ts"
+import * as ChannelGuard from "./ssh2/ChannelGuard.ts"
+import * as Disconnect from "./ssh2/Disconnect.ts"
 import { isShortage } from "./ssh2/FileDescriptors.ts"
+import * as HostKeyUpdate from "./ssh2/HostKeyUpdate.ts"
 import * as KeepAlive from "./ssh2/KeepAlive.ts"
 import * as HybridKeyExchange from "./ssh2/HybridKeyExchange.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
@@ -108,6 +111,7 @@ const make = Effect.gen(function* () {
     const fork = yield* FiberSet.runtime(fibers)<Authenticator | DockerRun | Logger>()
     const arrived = new Map<string, Arrivals.Arrival>()
 
+    const announceHostKeys = HostKeyUpdate.make(keys)
     const server = new ssh2.Server(
       {
         hostKeys: keys.map((key) => Redacted.value(key.pem)),
@@ -126,6 +130,10 @@ const make = Effect.gen(function* () {
           client.end()
           return
         }
+        ChannelGuard.guard(client, (why) =>
+          Disconnect.disconnect(client, arrival.socket, Disconnect.reasons.protocolError, why)
+        )
+        client.once("ready", () => announceHostKeys(client))
         fork(ServerConnection.serve({ client, arrival, limits, settings, shutdown: Deferred.await(shutdown) }))
       }
     )

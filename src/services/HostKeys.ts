@@ -26,7 +26,8 @@ export interface HostKey {
 }
 
 /**
- * The host keys, in the order of preference, at most one of each type.
+ * The host keys, in the order of preference. Of several of one type the first is used; the others are only announced, so
+ * that clients know them before they are.
  *
  * @since 0.1.0
  * @category services
