@@ -29,7 +29,9 @@ export class SshServerError extends Schema.TaggedError<SshServerError>("dockerru
       case "EADDRNOTAVAIL":
         return `cannot listen on ${this.address}: this machine has no such address; correct ssh.listen`
       default:
-        return `the SSH server at ${this.address} failed${this.errno === undefined ? "" : ` (${this.errno})`}`
+        return `the SSH server at ${this.address} failed${this.errno === undefined ? "" : ` (${this.errno})`}${
+          this.cause instanceof Error ? `: ${this.cause.message}` : ""
+        }`
     }
   }
 }
