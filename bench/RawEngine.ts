@@ -28,6 +28,8 @@ export interface RawEngine {
   /** Kills and removes a container. */
   readonly removeContainer: (id: string) => Effect.Effect<void, HarnessError>
   readonly removeLabelled: (label: string) => Effect.Effect<void, HarnessError>
+  /** How many containers with that label run. */
+  readonly count: (label: string) => Effect.Effect<number, HarnessError>
   /** All containers that run. */
   readonly containers: Effect.Effect<ReadonlySet<string>, HarnessError>
   /** Waits until a container is gone. */
@@ -188,6 +190,7 @@ export const make = (host: string): RawEngine => {
       Effect.flatMap(list({ label: [label] }), (found) =>
         Effect.forEach(found, ({ Id }) => Effect.ignore(remove(Id)), { discard: true })
       ),
+    count: (label) => Effect.map(list({ label: [label], status: ["running"] }), (found) => found.length),
     containers: Effect.map(list({ status: ["running"] }), (found) => new Set(found.map(({ Id }) => Id))),
     gone: (id) =>
       waitFor(

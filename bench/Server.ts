@@ -51,6 +51,14 @@ const withoutOwnVariables: Readonly<Record<string, undefined>> = Object.fromEntr
   Object.keys(process.env).flatMap((name) => (/^(?:DOCKERRUN|DOCKER)/u.test(name) ? [[name, undefined]] : []))
 )
 
+const unlimited = {
+  maxStartups: "10000:30:10000",
+  maxStartupsPerAddress: 0,
+  maxConnectionsPerAddress: 0,
+  maxConnectionsPerUser: 0,
+  maxSessions: 1000
+}
+
 export const startServer = Effect.fnUntraced(function* (
   options: ServerOptions
 ): Effect.fn.Return<Server, HarnessError, Scope.Scope> {
@@ -58,7 +66,8 @@ export const startServer = Effect.fnUntraced(function* (
   const file = join(directory, "dockerrun.json")
   const probeFile = join(directory, "probe.json")
   const config = {
-    ssh: { listen: "127.0.0.1:0", hostkeyDirectory: join(directory, "hostkeys") },
+    // All clients are one user at one address here, and the crowd is the measurement.
+    ssh: { listen: "127.0.0.1:0", hostkeyDirectory: join(directory, "hostkeys"), ...unlimited },
     auth: { users: { [user]: { authorizedKeys: [options.key.publicKey] } } },
     log: { level: "notice", format: "json" },
     ...options.config

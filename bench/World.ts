@@ -4,10 +4,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
+import { waitFor } from "../test/support/Deadline.ts"
+import { pooledLabel } from "../src/services/ContainerOwner.ts"
 import { HarnessError } from "../test/support/HarnessError.ts"
 import { generateKey, type KeyPair, type SshTarget } from "../test/support/OpenSsh.ts"
 import { output } from "../test/support/Program.ts"
-import { configJsonSchema } from "../src/schema/ConfigJsonSchema.ts"
 import * as RawEngine from "./RawEngine.ts"
 import { type Server, startServer } from "./Server.ts"
 import { startSshd } from "./Sshd.ts"
@@ -27,8 +28,10 @@ export interface World {
   readonly warmContainer: Effect.Effect<string, HarnessError>
   /** On the real engine, each connection with a container of its own that is made when it comes. */
   readonly cold: Effect.Effect<Server, HarnessError>
-  /** With containers that wait; `undefined` when the program knows no pool. */
-  readonly warm: Effect.Effect<Server | undefined, HarnessError>
+  /** The same with containers that wait. */
+  readonly warm: Effect.Effect<Server, HarnessError>
+  /** Waits until as many containers wait as there should. */
+  readonly poolIsFull: Effect.Effect<void, HarnessError>
   /** On an engine in memory; started anew for each caller. */
   readonly inMemory: (options?: {
     readonly node?: ReadonlyArray<string>
@@ -81,10 +84,7 @@ const realConfig = (host: string, backend: Readonly<Record<string, unknown>>) =>
   }
 })
 
-const hasProperty = (value: unknown, name: string): boolean => JSON.stringify(value).includes(`"${name}":`)
-
-/** Whether the program's configuration has a pool of waiting containers. */
-const knowsPool = hasProperty(configJsonSchema(), "pool")
+const poolSize = 4
 
 /** Builds each part when it is asked for first; all of it ends with the Scope. */
 export const make = Effect.gen(function* () {
@@ -100,11 +100,7 @@ export const make = Effect.gen(function* () {
       startServer({ entry: entry("../src/main.ts"), key, config: realConfig(host, backend) })
     )
   const cold = yield* once(onEngine({}))
-  const warm = yield* once(
-    Effect.suspend(() => (knowsPool ? Effect.asSome(onEngine({ pool: { size: 4 } })) : Effect.succeedNone)).pipe(
-      Effect.map((found) => (found._tag === "Some" ? found.value : undefined))
-    )
-  )
+  const warm = yield* once(onEngine({ pool: { size: poolSize } }))
 
   const world: World = {
     engine,
@@ -112,6 +108,13 @@ export const make = Effect.gen(function* () {
     warmContainer,
     cold,
     warm,
+    poolIsFull: Effect.flatMap(engine, ({ count }) =>
+      waitFor(
+        "the pool to fill",
+        Effect.map(count(pooledLabel), (waiting) => waiting >= poolSize),
+        60_000
+      )
+    ),
     dockerRun: (command, flags = "-i") =>
       Effect.map(
         engine,
