@@ -87,6 +87,11 @@ export const ExecutionConfig = Schema.Struct({
     "First process of the container: keeps it alive and exits on TERM. Always replaces the image's command."
   ),
   imagePullPolicy: withDefault(ImagePullPolicy, "IfNotPresent", "When the image is pulled."),
+  waitingPrograms: withDefault(
+    Schema.Boolean,
+    true,
+    "Keep a shell waiting in the container that becomes the next program: it begins in a fraction of the time. Needs a shell as the idle command."
+  ),
   timeout: withDefault(
     PositiveGoDuration,
     "60s",

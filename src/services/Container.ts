@@ -22,6 +22,7 @@ import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
+import * as WaitingPrograms from "./WaitingPrograms.ts"
 
 /**
  * A container that runs.
@@ -33,6 +34,8 @@ export interface RunningContainer {
   readonly id: ContainerId
   /** Closes when the container goes. What is tied to it goes with the container, whoever has taken that over. */
   readonly scope: Scope.Scope
+  /** Its shells that wait for the next program. None is made before somebody asks for it. */
+  readonly waiting: WaitingPrograms.WaitingPrograms
   /** Waits until the container has ended by itself, was killed or removed, or went away with its engine. */
   readonly ended: Effect.Effect<void>
 }
@@ -126,6 +129,7 @@ export const launch = Effect.fnUntraced(function* (
   return {
     id,
     scope,
+    waiting: yield* WaitingPrograms.make({ id, scope }),
     ended: Effect.ignore(hold?.ended ?? Retry.whileTransient(docker.waitContainer(id, "not-running")))
   }
 })

@@ -155,13 +155,15 @@ export const make = Effect.gen(function* (): Effect.fn.Return<
       const started = Effect.gen(function* () {
         if (instance !== undefined) yield* instance.register(place)
         const acquisition = yield* Acquisition.make(place, () => Effect.void)
-        return yield* Effect.gen(function* () {
+        const launched = yield* Effect.gen(function* () {
           yield* ContainerImage.ensure(acquisition)
           const { id: imageId } = yield* docker.inspectImage(image).pipe(acquisition.during("inspect"))
           yield* replaceOthers(imageId)
           const container = yield* Container.launch(ofPlace(place), acquisition, afterlife)
           return { imageId, container }
         }).pipe(acquisition.inTime)
+        yield* launched.container.waiting.prepare
+        return launched
       }).pipe(Scope.provide(scope))
       const { container, imageId } = yield* restore(started).pipe(Effect.onError(() => Scope.close(scope, Exit.void)))
       const since = yield* Clock.currentTimeMillis

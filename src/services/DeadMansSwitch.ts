@@ -47,8 +47,11 @@ const shells = new Set(["ash", "bash", "dash", "ksh", "sh"])
 /**
  * A shell that is known to be in the image, because the idle command begins with it: without it no container would start
  * anyway. What people run proves nothing; with a shell that is missing they could still run other programs.
+ *
+ * @since 0.1.0
+ * @category getters
  */
-const knownShell = ({ idleCommand: [program] }: ExecutionConfig): string | undefined =>
+export const knownShell = ({ idleCommand: [program] }: ExecutionConfig): string | undefined =>
   shells.has(program.slice(program.lastIndexOf("/") + 1)) ? program : undefined
 
 const isDefault = (command: Command): boolean =>

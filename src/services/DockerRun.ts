@@ -172,12 +172,22 @@ const make = Effect.gen(function* () {
         Effect.provideContext(context)
       )
     )
+    // The first program should not have to wait for it.
+    yield* Effect.forkScoped(account)
 
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
       Effect.fnUntraced(function* ({ command, env, subsystem, terminal }, output) {
-        const { id } = yield* Deferred.await(container)
+        const { id, waiting } = yield* Deferred.await(container)
         const accountEnv = yield* account
         const size = terminal()
+        const wanted = {
+          command,
+          env: { ...accountEnv, ...env, ...LoginEnvironment.ofConnection(client, size !== undefined) },
+          ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } }),
+          ...(own.User === undefined ? {} : { user: own.User }),
+          ...(own.WorkingDir === undefined ? {} : { workingDirectory: own.WorkingDir })
+        }
+        const isRepeated = programsStarted > 0
         programsStarted += 1
         // A program ends with its channel or with the connection, whichever is first.
         const scope = yield* Scope.fork(programScope)
@@ -196,15 +206,16 @@ const make = Effect.gen(function* () {
             channelId,
             container: id,
             programId: `${connectionId}-${programsStarted}`,
-            command,
-            env: { ...accountEnv, ...env, ...LoginEnvironment.ofConnection(client, size !== undefined) },
-            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } }),
-            ...(own.User === undefined ? {} : { user: own.User }),
-            ...(own.WorkingDir === undefined ? {} : { workingDirectory: own.WorkingDir })
+            ...wanted,
+            waiting
           },
           output,
           () => isLeaving
         ).pipe(Scope.provide(scope), Effect.provideContext(context))
+        yield* Effect.forkIn(
+          waiting.replace({ wanted, isRepeated, ended: Effect.map(Effect.exit(program.exit), Exit.isSuccess) }),
+          programScope
+        )
         const running = { program, hasTerminal: size !== undefined }
         yield* Effect.acquireRelease(
           Effect.sync(() => programs.add(running)),

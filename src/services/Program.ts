@@ -30,6 +30,7 @@ import { EnginePriority } from "./EnginePriority.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
+import type { WaitingPrograms } from "./WaitingPrograms.ts"
 
 /**
  * How long a program may take to act on HUP when its channel was closed, before it is killed.
@@ -59,6 +60,8 @@ export interface ProgramSpec {
   readonly user?: string
   /** Default: the container's own. */
   readonly workingDirectory?: string
+  /** Those of the container: one of them may become the program. */
+  readonly waiting?: WaitingPrograms
 }
 
 /**
@@ -93,7 +96,7 @@ export const start = Effect.fn("Program.start")(function* (
   const logger = yield* Logger
   const runConfig = yield* DockerRunConfig
   const { timeout } = runConfig.config
-  const { channelId, connectionId, container, programId, terminal } = spec
+  const { channelId, connectionId, container, terminal } = spec
   const tty = terminal !== undefined
 
   const fail = (reason: ProgramErrorReason, cause?: unknown) =>
@@ -125,6 +128,7 @@ export const start = Effect.fn("Program.start")(function* (
   // The streams stay open until the program was told to hang up: they tell when it has ended.
   const streamScope = yield* Scope.fork(yield* Effect.scope)
   let mayRun = false
+  let programId = spec.programId
   // Registered before the start: a start that is cut off may still have started the program.
   yield* Effect.addFinalizer(() =>
     !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended)
@@ -149,8 +153,31 @@ export const start = Effect.fn("Program.start")(function* (
         )
   )
 
+  /** Lets a program that waits become this one, if there is one that can. */
+  const handOver = Effect.gen(function* () {
+    const taken = spec.waiting?.take(spec)
+    if (taken === undefined) return undefined
+    const { line, program } = taken
+    yield* Effect.addFinalizer((exit) => Scope.close(program.scope, exit))
+    programId = program.programId
+    mayRun = true
+    const outcome = yield* program.handOver(line, terminal, output)
+    if (outcome._tag === "Begun") return [program.exec, outcome.streams] as const
+    if (outcome._tag === "Silent") {
+      // Only when it is certain that it will not begin may another one take its place.
+      yield* deliver("KILL", "all")
+      const streams = outcome.begun()
+      if (streams !== undefined) return [program.exec, streams] as const
+    }
+    mayRun = false
+    programId = spec.programId
+    return undefined
+  })
+
   let lastFailure: DockerError | undefined
   const launch = Effect.gen(function* () {
+    const begun = yield* handOver
+    if (begun !== undefined) return begun
     const exec = yield* docker
       .createExec(container, {
         command: spec.command,
@@ -174,7 +201,7 @@ export const start = Effect.fn("Program.start")(function* (
   })
   const [exec, streams] = yield* launch.pipe(
     Scope.provide(streamScope),
-    Effect.mapError(failWith),
+    Effect.mapError((error) => (error._tag === "DockerError" ? failWith(error) : error)),
     Effect.timeoutOrElse({
       duration: timeout,
       // What the engine said last tells more than that time is up.

@@ -47,7 +47,8 @@ describe("ConfigFile", () => {
         shellCommand: ["/bin/sh"],
         idleCommand: DockerRunConfig.defaultIdleCommand,
         imagePullPolicy: "IfNotPresent",
-        pool: { size: 0, maxAge: Duration.nanos(3_600_000_000_000n) }
+        pool: { size: 0, maxAge: Duration.nanos(3_600_000_000_000n) },
+        waitingPrograms: true
       })
     })
   )
