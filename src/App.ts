@@ -11,6 +11,7 @@ import * as EmbeddedDocker from "./layers/EmbeddedDocker.ts"
 import * as FileHostKeys from "./layers/FileHostKeys.ts"
 import * as FileInstance from "./layers/FileInstance.ts"
 import * as FileSpool from "./layers/FileSpool.ts"
+import * as ProcessSignals from "./layers/ProcessSignals.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
 import * as YamlConfig from "./layers/YamlConfig.ts"
 import type { DockerError } from "./schema/DockerError.ts"
@@ -48,7 +49,7 @@ export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(Bcrypt
 
 /** Everything that a server is made of, given a configuration. */
 const server = Ssh2Server.layer.pipe(
-  Layer.provide([DockerRun.layer, authenticator, FileHostKeys.layer]),
+  Layer.provide([DockerRun.layer, authenticator, FileHostKeys.layer, ProcessSignals.layer]),
   Layer.provideMerge([FileInstance.layer, FileSpool.layer()]),
   Layer.provideMerge(engine),
   Layer.provideMerge(ConsoleLog.layer),

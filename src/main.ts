@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"
 import { outcome } from "./cli/outcome.ts"
+import { withProcessExit } from "./cli/processExit.ts"
 import { root } from "./cli/root.ts"
 
 const { version } = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.String }))(
@@ -14,7 +15,12 @@ const { version } = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Str
 // Whoever read our output may have gone (`dockerrun schema | head -1`): that is no reason to die of.
 process.stdout.on("error", () => {})
 
-NodeRuntime.runMain(Command.run(root, { version }).pipe(Effect.provide(NodeServices.layer)), {
+const program = Command.run(root, { version }).pipe(
+  Effect.provide(NodeServices.layer),
+  withProcessExit((code) => process.exit(code))
+)
+
+NodeRuntime.runMain(program, {
   disableErrorReporting: true,
   teardown: (exit, onExit) => {
     const { exitCode, message } = outcome(exit)

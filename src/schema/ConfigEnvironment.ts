@@ -44,6 +44,7 @@ export const variables: ReadonlyArray<Variable> = [
   variable("DOCKERRUN_SSH_HOSTKEYDIRECTORY", "ssh.hostkeyDirectory"),
   variable("DOCKERRUN_SSH_BANNER", "ssh.banner"),
   variable("DOCKERRUN_SSH_SHUTDOWNGRACEPERIOD", "ssh.shutdownGracePeriod", "duration"),
+  variable("DOCKERRUN_SSH_SHUTDOWNTIMEOUT", "ssh.shutdownTimeout", "duration"),
   variable("DOCKERRUN_SSH_LOGINGRACETIME", "ssh.loginGraceTime", "duration"),
   variable("DOCKERRUN_SSH_MAXAUTHTRIES", "ssh.maxAuthTries", "number"),
   variable("DOCKERRUN_SSH_MAXSTARTUPS", "ssh.maxStartups"),

@@ -10,7 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { secret } from "./ConfigIssue.ts"
 import { withDefault } from "./ConfigKey.ts"
-import { GoDuration } from "./GoDuration.ts"
+import { GoDuration, PositiveGoDuration } from "./GoDuration.ts"
 import { ListenAddress } from "./ListenAddress.ts"
 import { isPem } from "./Pem.ts"
 import {
@@ -126,6 +126,11 @@ export const SshSettings = Schema.Struct({
     GoDuration,
     "10s",
     "How long running programs may go on after SIGTERM or SIGINT before their containers are removed."
+  ),
+  shutdownTimeout: withDefault(
+    PositiveGoDuration,
+    "20s",
+    "How long after that period the server ends in any case, also when the engine does not answer."
   ),
   ...sshLimits
 })

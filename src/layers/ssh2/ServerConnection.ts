@@ -18,6 +18,7 @@ import type { SshLimits } from "../../schema/SshLimits.ts"
 import * as ConnectionTime from "../../services/ConnectionTime.ts"
 import { type Connection, DockerRun } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
+import { Shutdown } from "../../services/Shutdown.ts"
 import type { Arrival } from "./Arrivals.ts"
 import * as Authentication from "./Authentication.ts"
 import * as ChannelRefusal from "./ChannelRefusal.ts"
@@ -54,6 +55,7 @@ export const serve = Effect.fnUntraced(
     yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
     const logger = yield* Logger
     const dockerRun = yield* DockerRun
+    const { hurry } = yield* Shutdown
     const { localAddress, localPort } = socket
     const server =
       localAddress === undefined || localPort === undefined
@@ -211,7 +213,10 @@ export const serve = Effect.fnUntraced(
       Deferred.await(over),
       failed,
       Effect.flatMap(ConnectionTime.untilOver(limits, presence), end),
-      Effect.flatMap(shutdown, (gracePeriod) => connection.terminate(gracePeriod))
+      Effect.flatMap(shutdown, (gracePeriod) => {
+        presence.tell("this server is shutting down")
+        return Effect.raceFirst(connection.terminate(gracePeriod), hurry)
+      })
     ])
     yield* logger.log({
       level: "info",
