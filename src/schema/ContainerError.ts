@@ -154,6 +154,22 @@ export class ContainerNameTaken extends Schema.TaggedError<ContainerNameTaken>("
 }
 
 /**
+ * The name of the user's container belongs to a container that this server did not make for that user.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ContainerForeign extends Schema.TaggedError<ContainerForeign>("dockerrun/ContainerForeign")(
+  "ContainerForeign",
+  { name: Schema.String }
+) {
+  readonly code = "DOCKERRUN_CONTAINER_FOREIGN"
+  override get message(): string {
+    return `there is a container named ${this.name} that was not made for this user`
+  }
+}
+
+/**
  * The engine refuses the container's configuration.
  *
  * @since 0.1.0
@@ -224,6 +240,7 @@ export const ContainerErrorReason = Schema.Union([
   RegistryDown,
   PullFailed,
   ContainerNameTaken,
+  ContainerForeign,
   ContainerRejected,
   ContainerNotStarted,
   ContainerTimedOut

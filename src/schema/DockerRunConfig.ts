@@ -16,6 +16,7 @@ import { ImagePullPolicy } from "./ImagePullPolicy.ts"
 import { NetworkingConfig } from "./NetworkingConfig.ts"
 import { Pem, PemPrivateKey } from "./Pem.ts"
 import { Platform } from "./Platform.ts"
+import { PersistentConfig } from "./PersistentConfig.ts"
 import { PoolConfig } from "./PoolConfig.ts"
 
 /**
@@ -38,6 +39,14 @@ const ConnectUrl = Schema.String.annotate({ [emptyIsUnset]: true }).check(
     message: `is not a connect URL: it must begin with one of ${schemes.join(", ")}`
   })
 )
+
+/**
+ * Whose a container is, and so how long it lives.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ExecutionMode = Schema.Literals(["connection", "persistent"])
 
 /**
  * What to run in the container of a connection, and how.
@@ -97,6 +106,12 @@ export const ExecutionConfig = Schema.Struct({
     "60s",
     "Limit for pull, create and start together, for each start of a program, and for each removal."
   ),
+  mode: withDefault(
+    ExecutionMode,
+    "connection",
+    "connection: each connection has a container, which goes with it. persistent: each user has one, which stays."
+  ),
+  persistent: withDefault(PersistentConfig, {}, "The containers of mode persistent."),
   pool: withDefault(PoolConfig, {}, "Containers that are started before anybody needs them.")
 })
 
@@ -208,22 +223,36 @@ export const dockerRunRule: Rule = (value) => {
           }
         ]
       : []
-  return [...tlsProblems, ...shellProblems, ...poolProblems(config)]
+  return [...tlsProblems, ...shellProblems, ...modeProblems(config), ...poolProblems(config)]
 }
 
-/** Warm containers are made before it is known for whom, so a name that is fixed cannot be theirs. */
+const modeProblems: Rule = (config) => {
+  if (!isObject(config) || config["mode"] !== "persistent") return []
+  const { containername = "" } = config
+  return containername === ""
+    ? []
+    : [{ path: ["config", "containername"], message: "does not go with mode persistent: set persistent.name instead" }]
+}
+
+/** Warm containers are made before it is known for whom. */
 const poolProblems: Rule = (config) => {
   if (!isObject(config) || !isObject(config["pool"])) return []
   const { size } = config["pool"]
   if (typeof size !== "number" || size <= 0) return []
-  const { containername = "" } = config
-  return containername === ""
-    ? []
-    : [
-        {
-          path: ["config", "pool", "size"],
-          message:
-            "does not go with containername: waiting containers cannot all have one name; leave one of the two out"
-        }
-      ]
+  const { containername = "", mode = "connection" } = config
+  const path = ["config", "pool", "size"]
+  return [
+    ...(containername === ""
+      ? []
+      : [
+          {
+            path,
+            message:
+              "does not go with containername: waiting containers cannot all have one name; leave one of the two out"
+          }
+        ]),
+    ...(mode === "connection"
+      ? []
+      : [{ path, message: "is for mode connection: leave the pool out, or set mode to connection" }])
+  ]
 }

@@ -52,6 +52,26 @@ export interface Owner {
 export const pooledLabel = "dockerrun_pooled"
 
 /**
+ * The label of a container that stays when its connections end. Its value is the template that it was named after.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const persistentLabel = "dockerrun_persistent"
+
+/**
+ * The labels of a user's persistent container. It has none of a connection, for it belongs to none, and none of a server:
+ * the reaper must not know it.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const ofUser = ({ username }: Client, template: string): Readonly<Record<string, string>> => ({
+  [persistentLabel]: template,
+  containerssh_username: username
+})
+
+/**
  * A place in the pool as the owner of a container that nobody has taken yet.
  *
  * @since 0.1.0

@@ -93,6 +93,8 @@ export interface ContainerInfo {
   readonly running: boolean
   readonly exitCode: number
   readonly oomKilled: boolean
+  /** The execs that the engine knows in it. Some engines still name those that have ended. */
+  readonly execs: ReadonlyArray<ExecId>
   /** Whose rights its programs have, as it was configured: a name or a number, with a group behind a colon. Empty: root. */
   readonly user: string
   /** `NAME=value`, of the image and of what it was created with. */

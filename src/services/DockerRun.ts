@@ -24,6 +24,8 @@ import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as LoginEnvironment from "./LoginEnvironment.ts"
+import * as PersistentContainer from "./PersistentContainer.ts"
+import * as PersistentUse from "./PersistentUse.ts"
 import * as Program from "./Program.ts"
 import { SecurityConfig } from "./SecurityConfig.ts"
 import * as SftpFallback from "./SftpFallback.ts"
@@ -68,7 +70,7 @@ export class DockerRun extends Context.Service<
   {
     /**
      * Takes on a connection: begins to acquire its container and returns at once. When the Scope closes, the container
-     * is removed with everything that runs in it.
+     * is removed with everything that runs in it; a persistent one stays, without the connection's programs.
      */
     readonly connect: (client: ContainerOwner.Client) => Effect.Effect<Connection, never, Scope.Scope>
   }
@@ -97,6 +99,19 @@ const make = Effect.gen(function* () {
   const security = yield* SecurityConfig
   const layerScope = yield* Effect.scope
   const pool = yield* ContainerPool.make
+  const use = PersistentUse.make()
+  const isPersistent = config.mode === "persistent"
+  if (isPersistent) yield* Effect.forkScoped(use.run)
+
+  /** Into the connection's Scope, by mode. */
+  const acquire = Effect.fnUntraced(function* (
+    client: ContainerOwner.Client,
+    onStep: (step: Step) => Effect.Effect<void>
+  ) {
+    if (isPersistent) return yield* PersistentContainer.acquire(client, onStep, use)
+    const warm = yield* pool.take(client, config)
+    return warm ?? (yield* Container.acquire(ContainerOwner.ofClient(client), onStep, layerScope))
+  })
 
   const connect = Effect.fn("DockerRun.connect")(function* (client: ContainerOwner.Client) {
     const { connectionId, login = {} } = client
@@ -113,12 +128,7 @@ const make = Effect.gen(function* () {
     // is still being acquired is interrupted, and then the container goes.
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
-    yield* pool.take(client, config).pipe(
-      Effect.flatMap((warm) =>
-        warm === undefined
-          ? Container.acquire(ContainerOwner.ofClient(client), (next) => SubscriptionRef.set(step, next), layerScope)
-          : Effect.succeed(warm)
-      ),
+    yield* acquire(client, (next) => SubscriptionRef.set(step, next)).pipe(
       Effect.tapError((error) =>
         logger.log({
           level: "error",
@@ -210,7 +220,7 @@ const make = Effect.gen(function* () {
             waiting
           },
           output,
-          () => isLeaving
+          () => isLeaving && !isPersistent
         ).pipe(Scope.provide(scope), Effect.provideContext(context))
         yield* Effect.forkIn(
           waiting.replace({ wanted, isRepeated, ended: Effect.map(Effect.exit(program.exit), Exit.isSuccess) }),

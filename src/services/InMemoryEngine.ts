@@ -94,7 +94,7 @@ export interface Call {
  * @since 0.1.0
  * @category models
  */
-export interface ContainerRecord extends ContainerInfo {
+export interface ContainerRecord extends Omit<ContainerInfo, "execs"> {
   readonly image: string
   readonly spec: ContainerSpec
 }

@@ -62,8 +62,13 @@ const mostPrograms = 16
 /** A longer path is not among them. */
 const longestPath = 200
 
-/** For a container in which nothing can wait: programs are started as ever. */
-const none: WaitingPrograms = { take: () => undefined, prepare: Effect.void, replace: () => Effect.void }
+/**
+ * For a container in which nothing can wait: programs are started as ever.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const none: WaitingPrograms = { take: () => undefined, prepare: Effect.void, replace: () => Effect.void }
 
 /**
  * The waiting programs of a container, none of them made yet. They end with the container's Scope.

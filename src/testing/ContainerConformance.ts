@@ -8,7 +8,7 @@ import type { DockerError } from "../schema/DockerError.ts"
 import { ContainerId, ExecId } from "../schema/Identifiers.ts"
 import { discard } from "../services/ByteSink.ts"
 import { Docker } from "../services/Docker.ts"
-import { begin, type ConformanceCase, expectEqual, expectReason, makeCase, type Setting } from "./Conformance.ts"
+import { begin, type ConformanceCase, expectEqual, expectReason, makeCase, type Setting, until } from "./Conformance.ts"
 import { collect, makeContainer, runContainer, shell, type, uniqueName } from "./ConformanceContainer.ts"
 
 const missing = ContainerId.make("0123456789ab".padEnd(64, "0"))
@@ -91,6 +91,30 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
       yield* expectEqual("the name and the state", [renamed.name, renamed.running], [after, true])
       yield* expectEqual("a program in it", (yield* shell(id, "echo here")).stdout, "here\n")
       yield* makeContainer(setting, { name: before })
+    })
+  ),
+  makeCase(
+    "containers",
+    "name the execs that run in them",
+    Effect.gen(function* () {
+      const docker = yield* Docker
+      const id = yield* runContainer(setting)
+      const running = Effect.gen(function* () {
+        const { execs } = yield* docker.inspectContainer(id)
+        return yield* Effect.filter(execs, (exec) => Effect.map(docker.inspectExec(exec), (info) => info.running))
+      })
+      yield* expectEqual("before", yield* running, [])
+      const exec = yield* docker.createExec(id, { command: ["cat"], env: [], tty: false })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const streams = yield* docker.startExec(exec, { tty: false, output: { stdout: discard, stderr: discard } })
+          yield* until(running, (execs) => execs.length > 0)
+          yield* expectEqual("while it runs", yield* running, [exec])
+          streams.stdin.end()
+          yield* streams.ended
+        })
+      )
+      yield* until(running, (execs) => execs.length === 0)
     })
   ),
   makeCase(

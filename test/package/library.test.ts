@@ -34,6 +34,7 @@ const containerReasons: ReadonlyArray<ContainerError.ContainerErrorReason> = [
   new ContainerError.RegistryDown(image),
   new ContainerError.PullFailed(image),
   new ContainerError.ContainerNameTaken(name),
+  new ContainerError.ContainerForeign(name),
   new ContainerError.ContainerRejected(),
   new ContainerError.ContainerNotStarted(),
   new ContainerError.ContainerTimedOut({ step: "pull", seconds: 60 })

@@ -47,6 +47,12 @@ describe("ConfigFile", () => {
         shellCommand: ["/bin/sh"],
         idleCommand: DockerRunConfig.defaultIdleCommand,
         imagePullPolicy: "IfNotPresent",
+        mode: "connection",
+        persistent: {
+          name: "dockerrun-{username}",
+          idleTimeout: Duration.nanos(1_800_000_000_000n),
+          maxAge: Duration.nanos(0n)
+        },
         pool: { size: 0, maxAge: Duration.nanos(3_600_000_000_000n) },
         waitingPrograms: true
       })
@@ -223,6 +229,34 @@ describe("ConfigFile", () => {
     Effect.gen(function* () {
       const { dockerrun } = yield* load({ dockerrun: { config: { disableShell: true } } })
       assert.deepStrictEqual(dockerrun.config.shellCommand, [])
+    })
+  )
+
+  it.effect("says what to leave out where a mode, a pool and a name do not go together", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* problemsOf({ dockerrun: { config: { ...shell, containername: "one", pool: { size: 2 } } } }),
+        {
+          "dockerrun.config.pool.size":
+            "does not go with containername: waiting containers cannot all have one name; leave one of the two out"
+        }
+      )
+      assert.deepStrictEqual(
+        yield* problemsOf({
+          dockerrun: { config: { ...shell, mode: "persistent", containername: "one", persistent: { name: "dev" } } }
+        }),
+        {
+          "dockerrun.config.containername": "does not go with mode persistent: set persistent.name instead",
+          "dockerrun.config.persistent.name":
+            '"dev" is not a name with {username} in it, such as dev-{username}: letters, digits, _, . and -, the first a letter or digit, and {username} once'
+        }
+      )
+      assert.deepStrictEqual(
+        yield* problemsOf({ dockerrun: { config: { ...shell, mode: "persistent", pool: { size: 2 } } } }),
+        {
+          "dockerrun.config.pool.size": "is for mode connection: leave the pool out, or set mode to connection"
+        }
+      )
     })
   )
 

@@ -337,8 +337,8 @@ describe("at the end of the backend", () => {
 
   const effects: ReadonlyArray<FaultEffect> = [
     { _tag: "Delay", duration: "1 second" },
-    { _tag: "Delay", duration: "40 seconds" },
-    { _tag: "Delay", duration: "40 seconds", performed: true },
+    { _tag: "Delay", duration: "25 seconds" },
+    { _tag: "Delay", duration: "25 seconds", performed: true },
     { _tag: "Fail", reason: engineError, performed: true }
   ]
   for (const effect of effects) {

@@ -55,6 +55,7 @@ export const ContainerInspect = Schema.Struct({
     ExitCode: Schema.Int,
     OOMKilled: Schema.optionalKey(Schema.Boolean)
   }),
+  ExecIDs: Schema.optionalKey(Schema.NullOr(Schema.Array(ExecId))),
   Config: Schema.Struct({
     Labels: labels,
     User: Schema.optionalKey(Schema.String),

@@ -68,7 +68,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     const answer = yield* withVersion((version) =>
       client.send({ operation, method: "GET", path: `${containerPath(version, id)}/json` })
     )
-    const { Config, Id, Name, State } = yield* decodeContainer(operation, answer)
+    const { Config, ExecIDs, Id, Name, State } = yield* decodeContainer(operation, answer)
     return {
       id: Id,
       name: plainName(Name),
@@ -76,6 +76,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       running: State.Running,
       exitCode: State.ExitCode,
       oomKilled: State.OOMKilled ?? false,
+      execs: ExecIDs ?? [],
       user: Config.User ?? "",
       env: Config.Env ?? [],
       workingDirectory: Config.WorkingDir ?? "",

@@ -98,7 +98,7 @@ const variables = (...lists: ReadonlyArray<ReadonlyArray<string>>): Readonly<Rec
 /**
  * @internal
  */
-export const info = (container: Container): ContainerInfo => ({
+export const info = (container: Container): Omit<ContainerInfo, "execs"> => ({
   id: container.id,
   name: container.name,
   status: container.status,

@@ -193,7 +193,13 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
       ),
     createContainer: (spec) => call("createContainer", [spec], () => containers.create(spec)),
     startContainer: (id) => call("startContainer", [id], () => Effect.flatMap(containers.find(id), containers.start)),
-    inspectContainer: (id) => call("inspectContainer", [id], () => Effect.map(containers.find(id), Containers.info)),
+    inspectContainer: (id) =>
+      call("inspectContainer", [id], () =>
+        Effect.map(containers.find(id), (container) => ({
+          ...Containers.info(container),
+          execs: execs.list().flatMap((exec) => (exec.container === container.id && exec.running ? [exec.id] : []))
+        }))
+      ),
     renameContainer: (id, name) =>
       call("renameContainer", [id, name], () =>
         Effect.flatMap(containers.find(id), (container) => containers.rename(container, name))
