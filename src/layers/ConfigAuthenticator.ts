@@ -165,7 +165,9 @@ const make = Effect.gen(function* () {
     const verdict = KeyVerdict.judge(lines, { remoteAddress, now })
     if (verdict.good) {
       const fingerprint = PublicKeyBlob.fingerprint(key.blob)
-      return { _tag: "Accepted", identity: { username, method: "publickey", fingerprint, ...user?.own } }
+      const { permissions } = verdict
+      const identity: Identity = { username, method: "publickey", fingerprint, ...user?.own }
+      return { _tag: "Accepted", identity: permissions === undefined ? identity : { ...identity, permissions } }
     }
     return rejected(
       verdict.reason === "UnknownKey" && user === undefined ? "UnknownUser" : verdict.reason,

@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import { emptyIsUnset } from "./CanonicalKeys.ts"
 import { optional, withDefault } from "./ConfigKey.ts"
+import { ForwardingSettings } from "./ForwardingConfig.ts"
 import { SignalName } from "./SignalName.ts"
 
 /**
@@ -85,6 +86,11 @@ export const SecuritySettings = Schema.Struct({
     }),
     {},
     "Which signals may be sent to a program."
+  ),
+  forwarding: withDefault(
+    ForwardingSettings,
+    {},
+    "What may be forwarded. All of it is off unless its own mode says otherwise; defaultMode has no say here."
   ),
   forceCommand: withDefault(
     Schema.String,

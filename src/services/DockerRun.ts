@@ -9,12 +9,15 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ContainerError } from "../schema/ContainerError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
+import type { ProgramError } from "../schema/ProgramError.ts"
 import type { Step } from "./Acquisition.ts"
+import type { ProgramOutput } from "./ByteSink.ts"
 import * as Container from "./Container.ts"
 import * as ContainerPool from "./ContainerPool.ts"
 import * as ContainerOwner from "./ContainerOwner.ts"
@@ -55,6 +58,14 @@ export interface Connection {
   readonly steps: Stream.Stream<ContainerStep>
   /** Opens a session channel. Any number may be open at once. */
   readonly session: (channelId: ChannelId) => Effect.Effect<Session.Session>
+  /** Runs a program that is the server's own in the container, without a terminal, until the Scope closes. */
+  readonly run: (
+    channelId: ChannelId,
+    command: readonly [string, ...ReadonlyArray<string>],
+    output: ProgramOutput
+  ) => Effect.Effect<Program.Program, ContainerError | ProgramError, Scope.Scope>
+  /** Sets a variable, once its value is known, for the programs that sessions start from now on. */
+  readonly provide: (name: string, value: Effect.Effect<Option.Option<string>>) => Effect.Effect<void>
   /** Sends TERM to each running program and waits until all have ended, but no longer than the grace period. */
   readonly terminate: (gracePeriod: Duration.Duration) => Effect.Effect<void>
 }
@@ -234,6 +245,15 @@ const make = Effect.gen(function* () {
         return program
       })
 
+    const variables = new Map<string, Effect.Effect<Option.Option<string>>>()
+    const provided = Effect.suspend(() =>
+      Effect.forEach(
+        variables,
+        ([name, value]) => Effect.map(value, (value) => (Option.isSome(value) ? [[name, value.value] as const] : [])),
+        { concurrency: "unbounded" }
+      )
+    ).pipe(Effect.map((found): Record<string, string> => Object.fromEntries(found.flat())))
+
     const connection: Connection = {
       container: Effect.map(Deferred.await(container), ({ id }) => id),
       ended: Deferred.await(container).pipe(
@@ -252,9 +272,15 @@ const make = Effect.gen(function* () {
             acceptEnv: login.acceptEnv,
             forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
             permissions: login.permissions,
-            start: start(channelId)
+            start: (program, output) =>
+              Effect.flatMap(provided, (more) =>
+                start(channelId)({ ...program, env: { ...program.env, ...more } }, output)
+              )
           })
         ),
+      provide: (name, value) => Effect.sync(() => variables.set(name, value)),
+      run: (channelId, command, output) =>
+        start(channelId)({ kind: "command", command, env: { LC_ALL: "C" }, terminal: () => undefined }, output),
       terminate: (gracePeriod) =>
         Effect.forEach(programs, terminateProgram, { concurrency: "unbounded", discard: true }).pipe(
           Effect.timeoutOption(gracePeriod),

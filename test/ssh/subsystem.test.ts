@@ -173,7 +173,10 @@ describeEngine("what the operator disabled is refused, the rest works, and the l
       const local = yield* ssh({ ...server.target, args: ["-W", "127.0.0.1:9"] })
       assert.strictEqual(local.status, 255)
       assert.match(local.stderr, /stdio forwarding failed/u)
-      assert.match(String((yield* server.waitForEvent("REQUEST_UNSUPPORTED"))["message"]), /refused/u)
+      const rule = (target: string) => (event: Readonly<Record<string, unknown>>) => event["target"] === target
+      const refused = yield* server.waitForEvent("DOCKERRUN_FORWARDING_NOT_ALLOWED", rule("127.0.0.1:9"))
+      assert.strictEqual(refused["rule"], "security.forwarding.forwardingMode: disable")
+      assert.strictEqual(refused["username"], "forwarding")
     })
   )
 })

@@ -68,6 +68,8 @@ describe("the backend", () => {
       ended: Channels
       steps: Channels
       session: Channels
+      run: Channels<ContainerError | ProgramError, Scope.Scope>
+      provide: Channels
       terminate: Channels
     }>()
     expectTypeOf<ChannelsOf<typeof DockerRun.layer>>().toEqualTypeOf<Gives<DockerRun, never, Backend>>()

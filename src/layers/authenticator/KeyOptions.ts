@@ -5,6 +5,7 @@
  * each option is either honoured, or forbids what this server never does, or makes the key unusable.
  */
 import * as Result from "effect/Result"
+import type { Permissions } from "../../schema/Permissions.ts"
 import * as AddressPattern from "./AddressPattern.ts"
 
 /** The conditions under which a key is good. */
@@ -12,22 +13,18 @@ export interface KeyOptions {
   readonly from?: AddressPattern.AddressPattern
   /** Milliseconds since the Unix epoch from which on the key is no longer good. */
   readonly expiresAt?: number
+  /** What whoever logs in with the key may not do. */
+  readonly permissions?: Permissions
 }
 
 /**
- * Options that allow or forbid what this server never does for anybody: forwarding, tunnels, an rc file, a touch of a
- * security key. Whoever adds one of these to the server has to take its options out of this list.
+ * Options that allow or forbid what this server never does for anybody: X11, tunnels, an rc file, a touch of a security
+ * key. Whoever adds one of these to the server has to take its options out of this list.
  */
 const withoutEffect = new Set([
-  "agent-forwarding",
-  "no-agent-forwarding",
-  "no-port-forwarding",
   "no-touch-required",
   "no-user-rc",
   "no-x11-forwarding",
-  "permitlisten",
-  "permitopen",
-  "port-forwarding",
   "tunnel",
   "user-rc",
   "x11-forwarding"
@@ -96,6 +93,9 @@ const parseExpiry = (text: string): number | undefined => {
 /** A word of the file that may be shown: long ones could be pieces of a key in the wrong place. */
 const shown = (name: string): string => (name.length <= 32 ? `the option "${name}"` : "an option")
 
+/** `host:port`, or a port alone; either may be `*`. */
+const target = /^(?:.*:)?(?:\*|\d{1,5})$/u
+
 /** Parses the options field, or says why the key must not be used. */
 export const parse = (field: string): Result.Result<KeyOptions, string> => {
   const options = split(field)
@@ -103,6 +103,7 @@ export const parse = (field: string): Result.Result<KeyOptions, string> => {
   let from: AddressPattern.AddressPattern | undefined
   let expiresAt: number | undefined
   let terminal = true
+  let permissions: Permissions | undefined
   for (const { name, value } of options.success) {
     if (name === "from") {
       if (value === undefined) return Result.fail('from= needs a list of patterns in quotes: from="192.0.2.0/24"')
@@ -117,6 +118,18 @@ export const parse = (field: string): Result.Result<KeyOptions, string> => {
       expiresAt = Math.min(time, expiresAt ?? time)
     } else if (name === "restrict") {
       terminal = false
+      permissions = { ...permissions, portForwarding: false, agentForwarding: false }
+    } else if (name === "port-forwarding" || name === "no-port-forwarding") {
+      permissions = { ...permissions, portForwarding: name === "port-forwarding" }
+    } else if (name === "agent-forwarding" || name === "no-agent-forwarding") {
+      permissions = { ...permissions, agentForwarding: name === "agent-forwarding" }
+    } else if (name === "permitopen" || name === "permitlisten") {
+      if (value === undefined || !target.test(value))
+        return Result.fail(`${name}= needs a target in quotes: "host:port"`)
+      permissions =
+        name === "permitopen"
+          ? { ...permissions, permitOpen: [...(permissions?.permitOpen ?? []), value] }
+          : { ...permissions, permitListen: [...(permissions?.permitListen ?? []), value] }
     } else if (name === "pty") {
       terminal = true
     } else if (!withoutEffect.has(name)) {
@@ -129,5 +142,9 @@ export const parse = (field: string): Result.Result<KeyOptions, string> => {
       'the option "restrict" is not honoured: this server cannot deny a terminal to a key; write restrict,pty'
     )
   }
-  return Result.succeed({ ...(from === undefined ? {} : { from }), ...(expiresAt === undefined ? {} : { expiresAt }) })
+  return Result.succeed({
+    ...(from === undefined ? {} : { from }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(permissions === undefined ? {} : { permissions })
+  })
 }

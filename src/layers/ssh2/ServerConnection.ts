@@ -17,14 +17,20 @@ import type { SshSettings } from "../../schema/SshConfig.ts"
 import type { SshLimits } from "../../schema/SshLimits.ts"
 import * as ConnectionTime from "../../services/ConnectionTime.ts"
 import { type Connection, DockerRun } from "../../services/DockerRun.ts"
+import * as Forwarding from "../../services/Forwarding.ts"
 import { Logger } from "../../services/Logger.ts"
 import { Shutdown } from "../../services/Shutdown.ts"
 import type { Arrival } from "./Arrivals.ts"
+import * as AgentForwarding from "./AgentForwarding.ts"
 import * as Authentication from "./Authentication.ts"
 import * as ChannelRefusal from "./ChannelRefusal.ts"
 import * as Disconnect from "./Disconnect.ts"
+import * as ForwardingRequests from "./ForwardingRequests.ts"
 import * as KeepAlive from "./KeepAlive.ts"
 import * as SessionChannel from "./SessionChannel.ts"
+
+/** What the programs that forward for a connection have in place of a session's number. */
+const forwardingChannel = ChannelId.make(0)
 
 /** How long a client whose container failed may take to open a channel and read why. */
 const failureGraceTime = "2 seconds"
@@ -68,6 +74,7 @@ export const serve = Effect.fnUntraced(
     const over = yield* Deferred.make<void>()
     const authenticated = yield* Deferred.make<void>()
     const backend = yield* Deferred.make<Connection>()
+    const forwarding = yield* Deferred.make<Forwarding.Forwarding>()
     const forkOwned = yield* Effect.map(FiberSet.make<void, never>(), FiberSet.runtime).pipe(
       Effect.flatMap((makeFork) => makeFork<Logger>())
     )
@@ -110,6 +117,13 @@ export const serve = Effect.fnUntraced(
       arrival.loggedIn()
       Deferred.doneUnsafe(authenticated, Effect.void)
     })
+    const forwards: ForwardingRequests.ForwardingRequestsOptions = {
+      client,
+      forwarding: Deferred.await(forwarding),
+      touch: presence.touch,
+      fork: (effect) => fork(Effect.annotateLogs(effect, { username: identity?.username }))
+    }
+    const listenForAgent = AgentForwarding.make(forwards, Deferred.await(backend))
     client.on("session", (accept, reject) => {
       if (sessions >= limits.maxSessions) {
         const error = new LimitError({ reason: new TooManySessions({ limit: limits.maxSessions }) })
@@ -146,20 +160,10 @@ export const serve = Effect.fnUntraced(
       )
       const channel = accept()
       channel.once("close", leave)
+      listenForAgent(channel)
       SessionChannel.listen(channel, Deferred.await(session), own)
     })
-    client.on("tcpip", (_accept, reject, { destIP, destPort }) => {
-      reject()
-      fork(refused(`a channel to ${destIP}:${destPort}`))
-    })
-    client.on("openssh.streamlocal", (_accept, reject, { socketPath }) => {
-      reject()
-      fork(refused(`a channel to ${socketPath}`))
-    })
-    client.on("request", (_accept, reject, name) => {
-      reject?.()
-      fork(refused(`the global request ${name}`))
-    })
+    ForwardingRequests.listen(forwards)
     yield* Effect.addFinalizer(() => disconnect(client, socket, Deferred.await(closed)))
 
     const isIn = yield* Effect.raceFirst(
@@ -203,6 +207,10 @@ export const serve = Effect.fnUntraced(
       }
     })
     yield* Deferred.succeed(backend, connection)
+    yield* Deferred.into(
+      Forwarding.make(identity, (command, output) => connection.run(forwardingChannel, command, output)),
+      forwarding
+    )
 
     // Without its container a connection is of no use; its channels have a moment to say so.
     const failed = Effect.exit(connection.container).pipe(
@@ -228,9 +236,6 @@ export const serve = Effect.fnUntraced(
   Effect.scoped,
   reportDefect
 )
-
-const refused = (what: string) =>
-  Logger.use((logger) => logger.log({ level: "debug", code: "REQUEST_UNSUPPORTED", message: `refused ${what}` }))
 
 /** Says goodbye, waits a moment for the other side, and lets go of the socket in any case. */
 const disconnect = (client: Ssh2Connection, socket: Socket, closed: Effect.Effect<void>) =>

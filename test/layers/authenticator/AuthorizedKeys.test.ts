@@ -145,14 +145,36 @@ describe("authorized_keys", () => {
       Effect.gen(function* () {
         const { publicKey } = yield* generateKey()
         for (const option of [
-          "no-port-forwarding,no-X11-forwarding,no-agent-forwarding,no-user-rc",
-          'permitopen="192.0.2.1:80",permitopen="192.0.2.2:25",permitlisten="localhost:8080",tunnel="0"',
+          'no-X11-forwarding,no-user-rc,tunnel="0"',
           "restrict,pty",
           'restrict,pty,from="192.0.2.*",port-forwarding'
         ]) {
           assert.deepStrictEqual(parse(`${option} ${publicKey}`).problems, [], option)
           assert.isTrue(judge(`${option} ${publicKey}`, publicKey).good, option)
         }
+      })
+    )
+
+    it.effect("knows what a key takes away of what may be forwarded", () =>
+      Effect.gen(function* () {
+        const { publicKey } = yield* generateKey()
+        const permissions = (option: string) => {
+          const verdict = judge(`${option} ${publicKey}`, publicKey)
+          assert.isTrue(verdict.good, option)
+          return verdict.good ? verdict.permissions : undefined
+        }
+        assert.isUndefined(permissions('from="192.0.2.*"'))
+        assert.deepStrictEqual(permissions("no-port-forwarding"), { portForwarding: false })
+        assert.deepStrictEqual(permissions("No-Agent-Forwarding"), { agentForwarding: false })
+        assert.deepStrictEqual(permissions("restrict,pty"), { portForwarding: false, agentForwarding: false })
+        assert.deepStrictEqual(permissions("restrict,pty,port-forwarding"), {
+          portForwarding: true,
+          agentForwarding: false
+        })
+        assert.deepStrictEqual(permissions('permitopen="a:80",permitopen="[::1]:*",permitlisten="8080"'), {
+          permitOpen: ["a:80", "[::1]:*"],
+          permitListen: ["8080"]
+        })
       })
     )
 
@@ -173,6 +195,8 @@ describe("authorized_keys", () => {
           ['from="*",from="10.0.0.1"', "from= stands there twice"],
           ['expiry-time="20310431"', "expiry-time= needs a time"],
           ['expiry-time="tomorrow"', "expiry-time= needs a time"],
+          ["permitopen", "permitopen= needs a target in quotes"],
+          ['permitlisten="http"', "permitlisten= needs a target"],
           ["no-user-rc,", "options are not a list"]
         ] as const) {
           const line = `${option} ${publicKey}`
