@@ -9,6 +9,7 @@ const own = (test: string) => containers(`test=${test}`)
 
 const options = (test: string, persistent: Readonly<Record<string, string>> = {}): ServerOptions => ({
   user: test,
+  ssh: { shutdownGracePeriod: "1s" },
   backend: {
     container: { Image: "dockerrun-test/tiny:1", Labels: { test } },
     mode: "persistent",
@@ -75,7 +76,7 @@ describeEngine("persistent containers", () => {
         yield* cleanUp(test)
         const server = yield* startServer(options(test, { idleTimeout: "4s", maxAge: "1s" }))
         const client = yield* startSsh({ ...server.target, command: "trap '' HUP; sleep 987 & wait" })
-        yield* server.waitForEvent("PROGRAM_STARTED")
+        yield* server.waitForEvent("PROGRAM_STARTED", undefined, 60_000)
         yield* client.kill("SIGKILL")
         const stopped = yield* server.waitForEvent("CONTAINER_STOPPED", undefined, 60_000)
         assert.strictEqual(stopped["name"], "dev-leaver")
