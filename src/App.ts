@@ -15,10 +15,12 @@ import * as ProcessSignals from "./layers/ProcessSignals.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
 import * as YamlConfig from "./layers/YamlConfig.ts"
 import type { DockerError } from "./schema/DockerError.ts"
+import * as ContainerEvents from "./services/ContainerEvents.ts"
 import { Docker } from "./services/Docker.ts"
 import { DockerRun } from "./services/DockerRun.ts"
 import type { DockerRunConfig } from "./services/DockerRunConfig.ts"
 import { EngineConfig } from "./services/EngineConfig.ts"
+import * as EngineCircuit from "./services/EngineCircuit.ts"
 import * as EngineGate from "./services/EngineGate.ts"
 import { Logger } from "./services/Logger.ts"
 import * as Reaper from "./services/Reaper.ts"
@@ -41,15 +43,24 @@ const docker = Layer.unwrap(
   )
 )
 
-/** The engine behind its gate, and the log, given a configuration. */
-export const engine = EngineGate.layer.pipe(Layer.provide(docker), Layer.provideMerge(Logger.layer))
+/** The engine behind its gate and its circuit, and the log, given a configuration. */
+export const engine = EngineCircuit.layer.pipe(
+  Layer.provide(EngineGate.layer),
+  Layer.provide(docker),
+  Layer.provideMerge(Logger.layer)
+)
 
 /** Who gets in, given a configuration. */
 export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
 
 /** Everything that a server is made of, given a configuration. */
 const server = Ssh2Server.layer.pipe(
-  Layer.provide([DockerRun.layer, authenticator, FileHostKeys.layer, ProcessSignals.layer]),
+  Layer.provide([
+    DockerRun.layer.pipe(Layer.provide(ContainerEvents.layer)),
+    authenticator,
+    FileHostKeys.layer,
+    ProcessSignals.layer
+  ]),
   Layer.provideMerge([FileInstance.layer, FileSpool.layer()]),
   Layer.provideMerge(engine),
   Layer.provideMerge(ConsoleLog.layer),

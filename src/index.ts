@@ -64,6 +64,17 @@ export { ChannelId, ConnectionId, ContainerId, ExecId } from "./schema/Identifie
 export { BootId, InstanceId } from "./schema/InstanceId.ts"
 
 /**
+ * Layers around a `Docker`, and what they tell of it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export * as ContainerEvents from "./services/ContainerEvents.ts"
+export * as EngineCircuit from "./services/EngineCircuit.ts"
+export * as EngineGate from "./services/EngineGate.ts"
+export { EngineState } from "./services/EngineState.ts"
+
+/**
  * Layers.
  *
  * @since 0.1.0
@@ -73,7 +84,6 @@ export * as BcryptPasswordHasher from "./layers/BcryptPasswordHasher.ts"
 export * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
 export * as DockerodeDocker from "./layers/DockerodeDocker.ts"
-export * as EngineGate from "./services/EngineGate.ts"
 export * as EmbeddedDocker from "./layers/EmbeddedDocker.ts"
 export * as FileHostKeys from "./layers/FileHostKeys.ts"
 export * as FileInstance from "./layers/FileInstance.ts"

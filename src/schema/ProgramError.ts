@@ -212,15 +212,55 @@ export class ProgramTimedOut extends Schema.TaggedError<ProgramTimedOut>("docker
 }
 
 /**
- * The connection to the program broke, or its container went away, before it ended.
+ * The container is paused: nothing can be started in it before it is resumed.
  *
  * @since 0.1.0
  * @category reasons
  */
-export class ProgramLost extends Schema.TaggedError<ProgramLost>("dockerrun/ProgramLost")("ProgramLost", {}) {
+export class ContainerPaused extends Schema.TaggedError<ContainerPaused>("dockerrun/ContainerPaused")(
+  "ContainerPaused",
+  {}
+) {
+  readonly code = "DOCKERRUN_CONTAINER_PAUSED"
+  override get message(): string {
+    return "the container is paused; try again when it is resumed"
+  }
+}
+
+/**
+ * Why a container has ended before its connection: its first process ended, or ran out of memory, somebody killed or
+ * removed it, or it went with its engine.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const ContainerFate = Schema.Literals(["ended", "outOfMemory", "killed", "engine"])
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type ContainerFate = typeof ContainerFate.Type
+
+const lost: Record<ContainerFate, string> = {
+  ended: "the container has ended",
+  outOfMemory: "the container ran out of memory",
+  killed: "the container was killed or removed",
+  engine: "the container engine went away"
+}
+
+/**
+ * The connection to the program broke, or its container went away, before it ended. `fate` says why, where that is known.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ProgramLost extends Schema.TaggedError<ProgramLost>("dockerrun/ProgramLost")("ProgramLost", {
+  fate: Schema.optionalKey(ContainerFate)
+}) {
   readonly code = "DOCKERRUN_PROGRAM_LOST"
   override get message(): string {
-    return "the program's container is gone"
+    return this.fate === undefined ? "the program's container is gone" : lost[this.fate]
   }
 }
 
@@ -276,6 +316,7 @@ export const ProgramErrorReason = Schema.Union([
   ProgramNotLaunched,
   ProgramNotQueued,
   ProgramTimedOut,
+  ContainerPaused,
   ProgramLost,
   SignalUnknown,
   SignalNotDelivered

@@ -13,6 +13,7 @@ import type { ContainerId } from "../schema/Identifiers.ts"
 import * as Acquisition from "./Acquisition.ts"
 import * as ByteSink from "./ByteSink.ts"
 import * as ContainerCreation from "./ContainerCreation.ts"
+import { ContainerEvents } from "./ContainerEvents.ts"
 import * as ContainerImage from "./ContainerImage.ts"
 import type { Owner } from "./ContainerOwner.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
@@ -112,6 +113,8 @@ export const launch = Effect.fnUntraced(function* (
   // Closes after the container was removed: a removal by the switch would only get in the way of ours.
   const holdScope = yield* Scope.fork(scope)
   const [createMs, id] = yield* ContainerCreation.create(owner, armed ?? plain, acquisition, afterlife).pipe(millis)
+  const events = yield* ContainerEvents
+  yield* events.follow(id)
   yield* onStep({ _tag: "Starting" })
   const hold =
     armed === undefined
@@ -130,6 +133,9 @@ export const launch = Effect.fnUntraced(function* (
     id,
     scope,
     waiting: yield* WaitingPrograms.make({ id, scope }),
-    ended: Effect.ignore(hold?.ended ?? Retry.whileTransient(docker.waitContainer(id, "not-running")))
+    ended: Effect.raceFirst(
+      events.ended(id),
+      Effect.ignore(hold?.ended ?? Retry.whileTransient(docker.waitContainer(id, "not-running")))
+    )
   }
 })

@@ -14,15 +14,17 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ContainerError } from "../schema/ContainerError.ts"
+import { ProgramError, ProgramLost } from "../schema/ProgramError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
-import type { ProgramError } from "../schema/ProgramError.ts"
 import type { Step } from "./Acquisition.ts"
 import type { ProgramOutput } from "./ByteSink.ts"
 import * as Container from "./Container.ts"
 import * as ContainerPool from "./ContainerPool.ts"
 import * as ContainerOwner from "./ContainerOwner.ts"
+import { ContainerEvents } from "./ContainerEvents.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { EngineState } from "./EngineState.ts"
 import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
@@ -93,6 +95,9 @@ export class DockerRun extends Context.Service<
   )
 }
 
+/** How long a program may take to end of itself when its container has. */
+const lastWords = "1 second"
+
 const make = Effect.gen(function* () {
   // Only these: the Scope in which this layer was built must not take the place of the connections' own.
   const context = Context.pick(
@@ -102,12 +107,15 @@ const make = Effect.gen(function* () {
   )(yield* Effect.context<Docker | DockerRunConfig | Logger>()).pipe(
     Context.add(LifecycleConfig, yield* LifecycleConfig),
     Context.add(Instance, yield* Instance),
-    Context.add(Spool, yield* Spool)
+    Context.add(Spool, yield* Spool),
+    Context.add(EngineState, yield* EngineState),
+    Context.add(ContainerEvents, yield* ContainerEvents)
   )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
   const instance = yield* Instance
   const security = yield* SecurityConfig
+  const events = yield* ContainerEvents
   const layerScope = yield* Effect.scope
   const pool = yield* ContainerPool.make
   const use = PersistentUse.make()
@@ -170,12 +178,14 @@ const make = Effect.gen(function* () {
       Effect.flatMap(({ ended, id }) =>
         Effect.andThen(
           ended,
-          logger.log({
-            level: "warning",
-            code: "CONTAINER_LOST",
-            message: `container ${id.slice(0, 12)} ended before its connection: it was killed or removed, or its engine is gone`,
-            fields: { containerId: id }
-          })
+          Effect.flatMap(events.fate(id), (fate) =>
+            logger.log({
+              level: "warning",
+              code: "CONTAINER_LOST",
+              message: `container ${id.slice(0, 12)} ended before its connection: ${new ProgramLost(fate === undefined ? {} : { fate }).message}`,
+              fields: { containerId: id, fate }
+            })
+          )
         )
       ),
       // That there is no container was logged when it failed.
@@ -198,7 +208,7 @@ const make = Effect.gen(function* () {
 
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
       Effect.fnUntraced(function* ({ command, env, subsystem, terminal }, output) {
-        const { id, waiting } = yield* Deferred.await(container)
+        const { ended, id, waiting } = yield* Deferred.await(container)
         const accountEnv = yield* account
         const size = terminal()
         const wanted = {
@@ -242,7 +252,21 @@ const make = Effect.gen(function* () {
           Effect.sync(() => programs.add(running)),
           () => Effect.sync(() => programs.delete(running))
         )
-        return program
+        // Not every stream that broke shows it soon: over a wire that was cut each finds out in its own time.
+        const lost = ended.pipe(
+          Effect.andThen(Effect.sleep(lastWords)),
+          Effect.andThen(events.fate(id)),
+          Effect.flatMap((fate) =>
+            Effect.fail(
+              new ProgramError({
+                connectionId,
+                channelId,
+                reason: new ProgramLost(fate === undefined ? {} : { fate })
+              })
+            )
+          )
+        )
+        return { ...program, exit: Effect.raceFirst(program.exit, lost) }
       })
 
     const variables = new Map<string, Effect.Effect<Option.Option<string>>>()

@@ -9,6 +9,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import { DockerError, Overloaded } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { ByteSink, ProgramOutput } from "./ByteSink.ts"
@@ -115,7 +116,12 @@ const listen = ({ stderr, stdout }: ProgramOutput, callback: () => void): Progra
 
 const make = Effect.gen(function* () {
   const docker = yield* Docker
-  const logger = yield* Logger
+  const annotations = yield* References.CurrentLogAnnotations
+  const { log } = yield* Logger
+  // What is told of the queues is not of the connection that happened to notice it.
+  const logger: Logger["Service"] = {
+    log: (event) => Effect.provideService(log(event), References.CurrentLogAnnotations, annotations)
+  }
   const { limits } = yield* DockerRunConfig
   const scope = yield* Effect.scope
   const starts = makeQueue("containers", limits.starts, limits.queue, logger)

@@ -13,6 +13,7 @@ import * as Semaphore from "effect/Semaphore"
 import { Conflict, DockerError } from "../schema/DockerError.ts"
 import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
 import {
+  ContainerPaused,
   ProgramError,
   type ProgramErrorReason,
   ProgramLost,
@@ -24,9 +25,11 @@ import {
   SignalNotDelivered
 } from "../schema/ProgramError.ts"
 import * as ByteSink from "./ByteSink.ts"
+import { ContainerEvents } from "./ContainerEvents.ts"
 import { type ContainerInfo, Docker, type TerminalSize } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
+import { EngineState } from "./EngineState.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
@@ -101,7 +104,17 @@ export const start = Effect.fn("Program.start")(function* (
 
   const fail = (reason: ProgramErrorReason, cause?: unknown) =>
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
+  const events = yield* ContainerEvents
+  const engine = yield* EngineState
   const failWith = (error: DockerError) => fail(reasonOf(error, spec.command[0]), error)
+  /** Says more of what is known of the container. */
+  const explain = (error: ProgramError) => {
+    if (error.reason._tag !== "ProgramLost") return Effect.fail(error)
+    if (events.isPaused(container)) return Effect.fail(fail(new ContainerPaused(), error.cause))
+    return Effect.flatMap(events.fate(container), (fate) =>
+      Effect.fail(fate === undefined ? error : fail(new ProgramLost({ fate }), error.cause))
+    )
+  }
 
   const endOutput = Effect.sync(() => {
     output.stdout.end()
@@ -131,7 +144,8 @@ export const start = Effect.fn("Program.start")(function* (
   let programId = spec.programId
   // Registered before the start: a start that is cut off may still have started the program.
   yield* Effect.addFinalizer(() =>
-    !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended)
+    // An engine that is gone cannot be told, and the stream of the program went with it.
+    !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended) || engine.isLost()
       ? Effect.void
       : Effect.gen(function* () {
           // What cannot be told to hang up is killed all the same.
@@ -212,17 +226,23 @@ export const start = Effect.fn("Program.start")(function* (
             : failWith(lastFailure)
         )
     }),
+    Effect.catch(explain),
     Effect.onError(() => endOutput)
   )
+  yield* events.onPause(container, (isPaused) => {
+    const words = isPaused ? "was paused; it goes on when it is resumed" : "goes on"
+    output.stderr.write(new TextEncoder().encode(`dockerrun: the container ${words}${tty ? "\r\n" : "\n"}`))
+  })
   yield* streams.ended.pipe(
     Effect.andThen(exitStatus(exec)),
     // Who was killed may have gone with the whole container.
     Effect.tap((status) =>
       status === killedStatus && !isContainerLeaving()
-        ? Effect.flatMap(docker.inspectContainer(container), mustRun)
+        ? Effect.andThen(events.settle(container), Effect.flatMap(docker.inspectContainer(container), mustRun))
         : Effect.void
     ),
     Effect.mapError(failWith),
+    Effect.catch(explain),
     // Also of a program that never ran: whoever reads its output must not wait for ever.
     Effect.ensuring(endOutput),
     Deferred.into(ended),
@@ -267,10 +287,15 @@ export const start = Effect.fn("Program.start")(function* (
  */
 const exitStatus = Effect.fnUntraced(function* (exec: ExecId) {
   const docker = yield* Docker
+  const engine = yield* EngineState
   const { config } = yield* DockerRunConfig
   const info = yield* docker.inspectExec(exec).pipe(
     // An engine that is away for longer has forgotten the program when it comes back.
-    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 20, while: (error) => error.isTransient }),
+    Effect.retry({
+      schedule: Schedule.spaced("100 millis"),
+      times: 20,
+      while: (error) => error.isTransient && !engine.isLost()
+    }),
     Effect.repeat({
       schedule: Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("100 millis")]),
       while: (info) => info.running || info.exitCode === undefined

@@ -48,6 +48,7 @@ const failures: ReadonlyArray<ProgramError.ProgramErrorReason> = [
   new ProgramError.ProgramNotLaunched(),
   new ProgramError.ProgramNotQueued(),
   new ProgramError.ProgramTimedOut({ seconds: 60 }),
+  new ProgramError.ContainerPaused(),
   new ProgramError.ProgramLost()
 ]
 

@@ -11,6 +11,7 @@ import type { DockerRunSettings } from "../../src/schema/DockerRunConfig.ts"
 import { ChannelId, ConnectionId } from "../../src/schema/Identifiers.ts"
 import { DockerRun } from "../../src/services/DockerRun.ts"
 import { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
+import * as EngineCircuit from "../../src/services/EngineCircuit.ts"
 import * as EngineGate from "../../src/services/EngineGate.ts"
 import { type LogEvent, Logger } from "../../src/services/Logger.ts"
 
@@ -42,7 +43,7 @@ type Limits = (typeof DockerRunSettings.Encoded)["limits"]
 /** The backend with the image {@link image} on the engine, which is behind its gate as in the program. */
 export const backend = (engine: InMemoryDocker.Options = {}, config: Section = {}, limits: Limits = {}) =>
   DockerRun.layer.pipe(
-    Layer.provideMerge(EngineGate.layer),
+    Layer.provideMerge(EngineCircuit.layer.pipe(Layer.provide(EngineGate.layer))),
     Layer.provideMerge(
       Layer.mergeAll(
         InMemoryDocker.layer({ images: { [image]: {} }, ...engine }),
