@@ -103,6 +103,7 @@ export { AuthenticationError, CredentialsError } from "./schema/AuthenticationEr
 export { ConfigError, ConfigProblem } from "./schema/ConfigError.ts"
 export { ContainerError, ContainerErrorReason } from "./schema/ContainerError.ts"
 export { DockerError, DockerErrorReason } from "./schema/DockerError.ts"
+export { ForwardingError, ForwardingErrorReason } from "./schema/ForwardingError.ts"
 export { HostKeyError } from "./schema/HostKeyError.ts"
 export { LimitError, LimitErrorReason } from "./schema/LimitError.ts"
 export { PasswordHashError } from "./schema/PasswordHashError.ts"

@@ -3,10 +3,14 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Channel } from "ssh2"
 import type { Link } from "../../services/Relay.ts"
 
-/** How long the other side may take to end once the client has closed the channel, before it is cut off. */
+/**
+ * How long the other side may take to end once the client has closed the channel, before it is cut off; what the client
+ * had sent until then still goes to it for as long as it takes it.
+ */
 const lingerTime = "5 seconds"
 
 const ignore = () => {}
@@ -20,6 +24,7 @@ export const carry = (channel: Channel, link: Link, touch: () => void): Effect.E
   const isClosed = () => Deferred.isDoneUnsafe(closed)
   let drain = ignore
   let hasEnded = false
+  let taken = 0
   channel.on("error", ignore)
   channel.stderr.on("error", ignore)
   // ssh2 ends this when the client closes the channel, and says `close` only when all that came before was read.
@@ -33,6 +38,7 @@ export const carry = (channel: Channel, link: Link, touch: () => void): Effect.E
   channel.on("end", () => link.input.end())
   channel.on("data", (chunk: Uint8Array) => {
     touch()
+    taken += chunk.byteLength
     if (!link.input.write(chunk)) channel.pause()
   })
   link.onOutput({
@@ -56,8 +62,13 @@ export const carry = (channel: Channel, link: Link, touch: () => void): Effect.E
     if (hasEnded || !channel.writable) resume(Effect.void)
     else channel.write("", () => resume(Effect.void))
   })
-  return Effect.raceFirst(
-    Effect.andThen(link.ended, flush),
-    Effect.andThen(Deferred.await(closed), Effect.timeoutOption(link.ended, lingerTime))
-  ).pipe(Effect.ensuring(Effect.sync(() => channel.end())))
+  const linger: Effect.Effect<void> = Effect.suspend(() => {
+    const before = taken
+    return Effect.flatMap(Effect.timeoutOption(link.ended, lingerTime), (ended) =>
+      Option.isSome(ended) || taken === before ? Effect.void : linger
+    )
+  })
+  return Effect.raceFirst(Effect.andThen(link.ended, flush), Effect.andThen(Deferred.await(closed), linger)).pipe(
+    Effect.ensuring(Effect.sync(() => channel.end()))
+  )
 }
