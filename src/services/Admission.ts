@@ -123,17 +123,87 @@ const makeCounts = () => {
 const refused = (reason: LimitErrorReason) => Result.fail(new LimitError({ reason }))
 
 /**
- * A gate that counts in this process.
+ * Takes back what was counted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TakeBack = () => void
+
+/**
+ * What a gate counts with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ledger {
+  /** Connections that have not logged in: all, and those of one block of addresses. */
+  readonly startups: (block?: string) => number
+  /** Counts one more of them. */
+  readonly enter: () => TakeBack
+  readonly identify: (block: string) => TakeBack
+  /** Counts a connection that has logged in, unless there are too many of its address or of its user. */
+  readonly login: (block: string | undefined, username: string) => Effect.Effect<TakeBack, LimitError>
+}
+
+/**
+ * Counts those who have logged in, in this process.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (limits: AdmissionLimits) {
-  const random = yield* Random.Random
-  const startups = makeCounts()
+export const makeLogins = (
+  limits: Pick<AdmissionLimits, "maxConnectionsPerAddress" | "maxConnectionsPerUser">
+): ((block: string | undefined, username: string) => Result.Result<TakeBack, LimitError>) => {
+  const { maxConnectionsPerAddress, maxConnectionsPerUser } = limits
   const addresses = makeCounts()
   const users = makeCounts()
-  let waiting = 0
+  return (block, username) => {
+    const fromHere = block === undefined ? 0 : addresses.count(block)
+    if (maxConnectionsPerAddress > 0 && fromHere >= maxConnectionsPerAddress) {
+      return refused(new TooManyConnectionsOfAddress({ limit: maxConnectionsPerAddress }))
+    }
+    if (maxConnectionsPerUser > 0 && users.count(username) >= maxConnectionsPerUser) {
+      return refused(new TooManyConnectionsOfUser({ limit: maxConnectionsPerUser }))
+    }
+    const takeBack = [users.add(username), ...(block === undefined ? [] : [addresses.add(block)])]
+    return Result.succeed(() => {
+      for (const undo of takeBack) undo()
+    })
+  }
+}
+
+/**
+ * Counts in this process.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeLedger = (limits: AdmissionLimits): Ledger => {
+  const ofBlocks = makeCounts()
+  const login = makeLogins(limits)
+  let all = 0
+  return {
+    startups: (block) => (block === undefined ? all : ofBlocks.count(block)),
+    enter: () => {
+      all += 1
+      return () => {
+        all -= 1
+      }
+    },
+    identify: ofBlocks.add,
+    login: (block, username) => Effect.suspend(() => Effect.fromResult(login(block, username)))
+  }
+}
+
+/**
+ * A gate over a ledger.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeGate = Effect.fnUntraced(function* (limits: AdmissionLimits, ledger: Ledger) {
+  const random = yield* Random.Random
 
   const isAdmitted = (address: string) =>
     Option.match(parseAddress(address), {
@@ -142,45 +212,36 @@ export const make = Effect.fnUntraced(function* (limits: AdmissionLimits) {
     })
 
   const enter: Gate["enter"] = () => {
-    if (Math.floor(random.nextDoubleUnsafe() * 100) < refusedPercent(limits.maxStartups, waiting)) {
+    if (Math.floor(random.nextDoubleUnsafe() * 100) < refusedPercent(limits.maxStartups, ledger.startups())) {
       return refused(new TooManyStartups())
     }
     let block: string | undefined
     let isReleased = false
-    let takeBack: Array<() => void> = [() => (waiting -= 1)]
-    waiting += 1
-    const count = (next: Array<() => void>) => {
-      for (const undo of takeBack) undo()
-      takeBack = next
+    let takeBack: Array<TakeBack> = [ledger.enter()]
+    /** Counted as this instead, or, once the place was given back, not any more. */
+    const count = (next: Array<TakeBack>) => {
+      const previous = takeBack
+      takeBack = isReleased ? [] : next
+      for (const undo of isReleased ? [...previous, ...next] : previous) undo()
     }
 
     const identify: Place["identify"] = (address) => {
       if (!isAdmitted(address)) return refused(new AddressDenied())
       block = blockOf(address)
-      if (limits.maxStartupsPerAddress > 0 && startups.count(block) >= limits.maxStartupsPerAddress) {
+      if (limits.maxStartupsPerAddress > 0 && ledger.startups(block) >= limits.maxStartupsPerAddress) {
         return refused(new TooManyStartupsOfAddress())
       }
-      if (!isReleased) takeBack.push(startups.add(block))
-      return Result.void
-    }
-
-    const check = (username: string): Result.Result<void, LimitError> => {
-      const { maxConnectionsPerAddress, maxConnectionsPerUser } = limits
-      const fromHere = block === undefined ? 0 : addresses.count(block)
-      if (maxConnectionsPerAddress > 0 && fromHere >= maxConnectionsPerAddress) {
-        return refused(new TooManyConnectionsOfAddress({ limit: maxConnectionsPerAddress }))
-      }
-      if (maxConnectionsPerUser > 0 && users.count(username) >= maxConnectionsPerUser) {
-        return refused(new TooManyConnectionsOfUser({ limit: maxConnectionsPerUser }))
-      }
-      // From here on it counts as one that has logged in.
-      if (!isReleased) count([users.add(username), ...(block === undefined ? [] : [addresses.add(block)])])
+      if (!isReleased) takeBack.push(ledger.identify(block))
       return Result.void
     }
 
     return Result.succeed({
       identify,
-      login: (username) => Effect.suspend(() => Effect.fromResult(check(username))),
+      login: (username) =>
+        Effect.uninterruptible(
+          // From here on it counts as one that has logged in.
+          Effect.map(ledger.login(block, username), (undo) => count([undo]))
+        ),
       release: () => {
         isReleased = true
         count([])
@@ -190,3 +251,11 @@ export const make = Effect.fnUntraced(function* (limits: AdmissionLimits) {
 
   return { enter } satisfies Gate
 })
+
+/**
+ * A gate that counts in this process.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (limits: AdmissionLimits): Effect.Effect<Gate> => makeGate(limits, makeLedger(limits))
