@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as BcryptPasswordHasher from "./layers/BcryptPasswordHasher.ts"
+import * as ClusterAdmission from "./layers/ClusterAdmission.ts"
+import * as ClusterWorkers from "./layers/ClusterWorkers.ts"
 import * as ConfigAuthenticator from "./layers/ConfigAuthenticator.ts"
 import * as ConsoleLog from "./layers/ConsoleLog.ts"
 import * as DockerodeDocker from "./layers/DockerodeDocker.ts"
@@ -15,10 +17,11 @@ import * as ProcessSignals from "./layers/ProcessSignals.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
 import * as YamlConfig from "./layers/YamlConfig.ts"
 import type { DockerError } from "./schema/DockerError.ts"
+import type { WorkerCount } from "./schema/WorkerCount.ts"
 import * as ContainerEvents from "./services/ContainerEvents.ts"
 import { Docker } from "./services/Docker.ts"
 import { DockerRun } from "./services/DockerRun.ts"
-import type { DockerRunConfig } from "./services/DockerRunConfig.ts"
+import { DockerRunConfig } from "./services/DockerRunConfig.ts"
 import { EngineConfig } from "./services/EngineConfig.ts"
 import * as EngineCircuit from "./services/EngineCircuit.ts"
 import * as EngineGate from "./services/EngineGate.ts"
@@ -107,3 +110,37 @@ export const serve = (onListening: (address: SshServer["Service"]["address"]) =>
     yield* onListening(address)
     return yield* run
   }).pipe(Effect.scoped, Effect.provide(server))
+
+/** What one of so many workers has of what the server may use of its engine. */
+const share = (workers: number) =>
+  Layer.effect(
+    DockerRunConfig,
+    Effect.map(DockerRunConfig, (settings) => {
+      const part = (whole: number) => Math.ceil(whole / workers)
+      const { config, limits } = settings
+      return {
+        ...settings,
+        limits: { starts: part(limits.starts), execs: part(limits.execs), queue: part(limits.queue) },
+        config: { ...config, pool: { ...config.pool, size: part(config.pool.size) } }
+      }
+    })
+  )
+
+/**
+ * Runs a server until it is interrupted: in this process, or, of several workers, the part that is this process's, be it
+ * one of them or the primary that has them run.
+ */
+export const serveWith = Effect.fnUntraced(function* (wanted: WorkerCount) {
+  const workers = wanted === "auto" ? ClusterWorkers.automatic() : wanted
+  const worker = ClusterWorkers.workerNumber()
+  if (worker !== undefined) {
+    return yield* serve(() => Effect.void).pipe(
+      Effect.provide([share(workers), ClusterAdmission.layer]),
+      Effect.annotateLogs({ worker })
+    )
+  }
+  if (workers === 1) return yield* serve(() => Effect.void)
+  return yield* ClusterWorkers.run(workers).pipe(
+    Effect.provide(ProcessSignals.layer.pipe(Layer.provideMerge([Logger.layer, ConsoleLog.layer])))
+  )
+})

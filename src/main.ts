@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import cluster from "node:cluster"
 import { createRequire } from "node:module"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
@@ -28,3 +29,11 @@ NodeRuntime.runMain(program, {
     onExit(exitCode)
   }
 })
+
+// A terminal sends Ctrl-C to a worker, too; but it is the primary process that tells its workers to end, and a second
+// signal would mean that they are to hurry.
+if (cluster.isWorker) {
+  process.removeAllListeners("SIGINT")
+  process.on("SIGINT", () => {})
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"))
+}

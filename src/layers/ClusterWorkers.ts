@@ -58,89 +58,86 @@ interface Death {
  * @since 0.1.0
  * @category operations
  */
-export const run = Effect.fn("ClusterWorkers.run")(
-  function* (count: number) {
-    const logger = yield* Logger
-    const settings = yield* SshConfig
-    const { hurry } = yield* Shutdown
-    const logins = SharedLogins.make(settings)
-    const running = new Map<Worker, Deferred.Deferred<Death>>()
-    let isEnding = false
+export const run = Effect.fn("ClusterWorkers.run")(function* (count: number) {
+  const logger = yield* Logger
+  const settings = yield* SshConfig
+  const { hurry } = yield* Shutdown
+  const logins = SharedLogins.make(settings)
+  const running = new Map<Worker, Deferred.Deferred<Death>>()
+  let isEnding = false
 
-    const signal = (name: NodeJS.Signals) =>
-      Effect.sync(() => {
-        for (const worker of running.keys()) worker.process.kill(name)
-      })
-    const ended = Effect.suspend(() => Effect.forEach(running.values(), Deferred.await, { concurrency: "unbounded" }))
-    yield* Effect.addFinalizer(() => {
-      isEnding = true
-      const { shutdownGracePeriod, shutdownTimeout } = settings
-      return signal("SIGTERM").pipe(
-        Effect.andThen(ended),
-        // A second signal hurries them, as it would a server of one process.
-        Effect.raceFirst(Effect.andThen(hurry, Effect.andThen(signal("SIGTERM"), ended))),
-        Effect.timeoutOption(Duration.sum(Duration.sum(shutdownGracePeriod, shutdownTimeout), lastWait)),
-        Effect.andThen(signal("SIGKILL"))
-      )
+  const signal = (name: NodeJS.Signals) =>
+    Effect.sync(() => {
+      for (const worker of running.keys()) worker.process.kill(name)
     })
+  const ended = Effect.suspend(() => Effect.forEach(running.values(), Deferred.await, { concurrency: "unbounded" }))
+  yield* Effect.addFinalizer(() => {
+    isEnding = true
+    const { shutdownGracePeriod, shutdownTimeout } = settings
+    return signal("SIGTERM").pipe(
+      Effect.andThen(ended),
+      // A second signal hurries them, as it would a server of one process.
+      Effect.raceFirst(Effect.andThen(hurry, Effect.andThen(signal("SIGTERM"), ended))),
+      Effect.timeoutOption(Duration.sum(Duration.sum(shutdownGracePeriod, shutdownTimeout), lastWait)),
+      Effect.andThen(signal("SIGKILL"))
+    )
+  })
 
-    /** Starts a worker. `listening` is for its first moment, `death` for its last. */
-    const start = () => {
-      const worker = cluster.fork()
-      const death = Deferred.makeUnsafe<Death>()
-      const listening = Deferred.makeUnsafe<void>()
-      running.set(worker, death)
-      const { leave, receive } = logins.join((message) => {
-        if (worker.isConnected()) worker.send(message)
+  /** Starts a worker. `listening` is for its first moment, `death` for its last. */
+  const start = () => {
+    const worker = cluster.fork()
+    const death = Deferred.makeUnsafe<Death>()
+    const listening = Deferred.makeUnsafe<void>()
+    running.set(worker, death)
+    const { leave, receive } = logins.join((message) => {
+      if (worker.isConnected()) worker.send(message)
+    })
+    worker.on("message", (message: unknown) => {
+      const known = Option.getOrUndefined(decode(message))
+      if (known !== undefined) receive(known)
+    })
+    worker.on("error", () => {
+      // A message to a worker that has just ended; its end is told by the next event.
+    })
+    worker.once("listening", () => Deferred.doneUnsafe(listening, Effect.void))
+    worker.once("exit", (code: number | null, signal: string | null) => {
+      running.delete(worker)
+      leave()
+      Deferred.doneUnsafe(death, Effect.succeed({ code: code ?? 1, signal: signal ?? undefined }))
+    })
+    return { worker, listening: Deferred.await(listening), death: Deferred.await(death) }
+  }
+
+  const keep = Effect.fnUntraced(function* (first: ReturnType<typeof start>) {
+    let deaths = 0
+    let current = first
+    while (true) {
+      const [lifetime, { code, signal }] = yield* Effect.timed(current.death)
+      if (isEnding) return
+      deaths = Duration.toMillis(lifetime) > settled ? 1 : deaths + 1
+      const wait = backOff(deaths)
+      yield* logger.log({
+        level: "error",
+        code: "WORKER_LOST",
+        message: `worker ${current.worker.id} ended ${signal === undefined ? `with status ${code}` : `by ${signal}`}, and its connections with it; another takes its place in ${Duration.format(wait)}`,
+        fields: { worker: current.worker.id, exitCode: code, ...(signal === undefined ? {} : { signal }) }
       })
-      worker.on("message", (message: unknown) => {
-        const known = Option.getOrUndefined(decode(message))
-        if (known !== undefined) receive(known)
-      })
-      worker.on("error", () => {
-        // A message to a worker that has just ended; its end is told by the next event.
-      })
-      worker.once("listening", () => Deferred.doneUnsafe(listening, Effect.void))
-      worker.once("exit", (code: number | null, signal: string | null) => {
-        running.delete(worker)
-        leave()
-        Deferred.doneUnsafe(death, Effect.succeed({ code: code ?? 1, signal: signal ?? undefined }))
-      })
-      return { worker, listening: Deferred.await(listening), death: Deferred.await(death) }
+      yield* Effect.sleep(wait)
+      current = start()
     }
+  })
 
-    const keep = Effect.fnUntraced(function* (first: ReturnType<typeof start>) {
-      let deaths = 0
-      let current = first
-      while (true) {
-        const [lifetime, { code, signal }] = yield* Effect.timed(current.death)
-        if (isEnding) return
-        deaths = Duration.toMillis(lifetime) > settled ? 1 : deaths + 1
-        const wait = backOff(deaths)
-        yield* logger.log({
-          level: "error",
-          code: "WORKER_LOST",
-          message: `worker ${current.worker.id} ended ${signal === undefined ? `with status ${code}` : `by ${signal}`}, and its connections with it; another takes its place in ${Duration.format(wait)}`,
-          fields: { worker: current.worker.id, exitCode: code, ...(signal === undefined ? {} : { signal }) }
-        })
-        yield* Effect.sleep(wait)
-        current = start()
-      }
-    })
-
-    const first = start()
-    const death = yield* Effect.raceFirst(Effect.as(first.listening, undefined), first.death)
-    if (death !== undefined) return yield* new WorkersError({ exitCode: death.code })
-    const keepers = yield* FiberSet.make<void>()
-    yield* FiberSet.run(keepers, keep(first))
-    for (let started = 1; started < count; started++) yield* FiberSet.run(keepers, keep(start()))
-    yield* logger.log({
-      level: "notice",
-      code: "WORKERS_STARTED",
-      message: `${count} workers serve`,
-      fields: { count }
-    })
-    return yield* Effect.never
-  },
-  Effect.scoped
-)
+  const first = start()
+  const death = yield* Effect.raceFirst(Effect.as(first.listening, undefined), first.death)
+  if (death !== undefined) return yield* new WorkersError({ exitCode: death.code })
+  const keepers = yield* FiberSet.make<void>()
+  yield* FiberSet.run(keepers, keep(first))
+  for (let started = 1; started < count; started++) yield* FiberSet.run(keepers, keep(start()))
+  yield* logger.log({
+    level: "notice",
+    code: "WORKERS_STARTED",
+    message: `${count} workers serve`,
+    fields: { count }
+  })
+  return yield* Effect.never
+}, Effect.scoped)

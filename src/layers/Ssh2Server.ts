@@ -50,7 +50,7 @@ const ignore = () => {}
 const make = Effect.gen(function* () {
   const context = yield* Effect.context<Authenticator | DockerRun | Logger>()
   const settings = yield* SshConfig
-  const { banner, listen, shutdownGracePeriod } = settings
+  const { banner, listen, reusePort, shutdownGracePeriod } = settings
   // Two sections may limit the sessions, and both mean it.
   const { maxSessions } = yield* SecurityConfig
   const limits = {
@@ -87,7 +87,7 @@ const make = Effect.gen(function* () {
   )
   yield* Effect.callback<void, SshServerError>((resume) => {
     listener.once("error", (cause) => resume(Effect.fail(toError(cause))))
-    listener.listen(listen, () => resume(Effect.void))
+    listener.listen({ ...listen, reusePort }, () => resume(Effect.void))
   })
   listener.on("error", (cause) => {
     // Nothing is wrong with the listener: it goes on when there is room again.

@@ -41,6 +41,7 @@ const variable = (name: string, path: string, kind: VariableKind = "text"): Vari
  */
 export const variables: ReadonlyArray<Variable> = [
   variable("DOCKERRUN_SSH_LISTEN", "ssh.listen"),
+  variable("DOCKERRUN_SSH_REUSEPORT", "ssh.reusePort", "boolean"),
   variable("DOCKERRUN_SSH_HOSTKEYDIRECTORY", "ssh.hostkeyDirectory"),
   variable("DOCKERRUN_SSH_BANNER", "ssh.banner"),
   variable("DOCKERRUN_SSH_SHUTDOWNGRACEPERIOD", "ssh.shutdownGracePeriod", "duration"),

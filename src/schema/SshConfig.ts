@@ -80,6 +80,11 @@ export const SshSettings = Schema.Struct({
     "127.0.0.1:2222",
     "Address and port to listen on: host:port, [IPv6]:port, or :port for every address."
   ),
+  reusePort: withDefault(
+    Schema.Boolean,
+    false,
+    "Let other servers listen on the same address and port, so that a new one can take over while this one ends. Linux and BSD."
+  ),
   hostkeys: withDefault(
     Schema.Array(HostKeySourceFromString),
     [],

@@ -46,6 +46,8 @@ export interface ServerOptions {
   /** Further top-level sections. */
   readonly sections?: Section
   readonly env?: Readonly<Record<string, string>>
+  /** Further arguments of `serve`. */
+  readonly args?: ReadonlyArray<string>
   /** The program and its first arguments; `node src/main.ts` unless told. */
   readonly command?: readonly [string, ...ReadonlyArray<string>]
 }
@@ -192,7 +194,7 @@ export const startServer = (options: ServerOptions = {}): Effect.Effect<TestServ
     yield* Effect.tryPromise({ try: () => writeFile(file, config), catch: harnessError("writing the configuration") })
 
     const [command, ...first] = options.command ?? [process.execPath, mainFile]
-    const program = yield* start(command, [...first, "serve", "--config", file], {
+    const program = yield* start(command, [...first, "serve", "--config", file, ...(options.args ?? [])], {
       cwd: projectRoot,
       env: { ...withoutOwnVariables, HOME: directory, ...options.env }
     })

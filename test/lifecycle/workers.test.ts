@@ -1,0 +1,131 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { waitFor } from "../support/Deadline.ts"
+import { connectionContainers, describeEngine, waitForContainers } from "../support/Engine.ts"
+import { ssh, startSsh } from "../support/OpenSsh.ts"
+import { startServer, type TestServer } from "../support/Server.ts"
+
+/** The workers that programs have been started by. */
+const servedBy = ({ events }: TestServer) =>
+  new Set(events.filter(({ code }) => code === "PROGRAM_STARTED").map(({ worker }) => worker))
+
+describeEngine("a server of several processes", () => {
+  it.effect(
+    "has its connections served by all of them, and loses only those of one that is killed",
+    () =>
+      Effect.gen(function* () {
+        const user = "workers"
+        const server = yield* startServer({ user, args: ["--workers", "2"] })
+        yield* server.waitForEvent("WORKERS_STARTED")
+        assert.lengthOf(server.children(), 2)
+        const first = yield* startSsh({ ...server.target, command: "cat" })
+        yield* server.waitForEvent("PROGRAM_STARTED")
+        const second = yield* startSsh({ ...server.target, command: "cat" })
+        yield* waitFor(
+          "both workers to serve",
+          Effect.sync(() => servedBy(server).size === 2)
+        )
+        const [pid] = server.children()
+        if (pid === undefined) return assert.fail("there is no worker")
+        process.kill(pid, "SIGKILL")
+        const lost = yield* server.waitForEvent("WORKER_LOST")
+        assert.strictEqual(lost["signal"], "SIGKILL")
+        // One connection is gone, with its container, and the other one goes on.
+        yield* waitForContainers(1, user)
+        yield* waitFor(
+          "one client to end",
+          Effect.sync(() => first.hasExited() || second.hasExited())
+        )
+        const survivor = first.hasExited() ? second : first
+        survivor.stdin.write("still here\n")
+        yield* waitFor(
+          "the echo",
+          Effect.sync(() => {
+            const chunk: unknown = survivor.stdout.read()
+            return String(chunk).includes("still here")
+          })
+        )
+        yield* waitFor(
+          "another worker",
+          Effect.sync(() => server.children().length === 2)
+        )
+        assert.strictEqual((yield* ssh({ ...server.target, command: "echo again" })).stdout, "again\n")
+        yield* server.kill("SIGTERM")
+        assert.strictEqual((yield* server.exit()).status, 0)
+        assert.deepStrictEqual(yield* connectionContainers(user), [])
+      }),
+    120_000
+  )
+
+  it.effect(
+    "counts a user's connections over all of them",
+    () =>
+      Effect.gen(function* () {
+        const user = "workers-limit"
+        const server = yield* startServer({ user, args: ["--workers", "3"], ssh: { maxConnectionsPerUser: 2 } })
+        yield* server.waitForEvent("WORKERS_STARTED")
+        const one = yield* startSsh({ ...server.target, command: "cat" })
+        yield* startSsh({ ...server.target, command: "cat" })
+        yield* waitForContainers(2, user)
+        const refused = yield* ssh({ ...server.target, command: "true" })
+        assert.strictEqual(refused.status, 255)
+        yield* server.waitForEvent("DOCKERRUN_USER_CONNECTIONS_EXCEEDED")
+        yield* one.kill("SIGKILL")
+        yield* waitForContainers(1, user)
+        assert.strictEqual((yield* ssh({ ...server.target, command: "echo in" })).stdout, "in\n")
+      }),
+    120_000
+  )
+
+  it.effect(
+    "says once why it cannot be served",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* startServer({ user: "workers-first" })
+        const second = yield* Effect.flip(
+          startServer({
+            user: "workers-second",
+            args: ["--workers", "2"],
+            ssh: { listen: `127.0.0.1:${server.port}` }
+          })
+        )
+        assert.strictEqual(second.detail.match(/another program listens there already/gu)?.length, 1, second.detail)
+      }),
+    90_000
+  )
+})
+
+describeEngine("two servers on one port", () => {
+  it.effect(
+    "hand over: the new one takes connections while those of the old one go on",
+    () =>
+      Effect.gen(function* () {
+        const user = "handover"
+        const ssh1 = { reusePort: true, shutdownGracePeriod: "1m" }
+        const old = yield* startServer({ user, ssh: ssh1 })
+        const going = yield* startSsh({
+          ...old.target,
+          command: "trap 'echo told' TERM; while :; do read -r l && echo got $l; done"
+        })
+        yield* old.waitForEvent("PROGRAM_STARTED")
+        const next = yield* startServer({
+          user,
+          users: { [user]: { authorizedKeys: [old.publicKey] } },
+          ssh: { ...ssh1, listen: `127.0.0.1:${old.port}` }
+        })
+        yield* old.kill("SIGTERM")
+        // From here on there is one listener. Not one connection may be refused on the way.
+        for (let count = 0; count < 5; count++) {
+          const result = yield* ssh({ ...old.target, command: "echo new" })
+          assert.strictEqual(result.stdout, "new\n", result.stderr)
+        }
+        assert.isFalse(going.hasExited())
+        yield* next.waitForEvent("PROGRAM_ENDED")
+        going.stdin.end()
+        yield* going.kill("SIGTERM")
+        assert.strictEqual((yield* old.exit(30_000)).status, 0)
+        yield* waitForContainers(0, user)
+      }),
+    120_000
+  )
+})
