@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { Duration, Effect, Schedule, Schema, Stream } from "effect"
-import { ByteSink, ChannelId, ConnectionId, DockerRun } from "../src/index.ts"
+import { ByteSink, ChannelId, ConnectionId, DockerRun, ProgramExit } from "../src/index.ts"
 
 /** The person can mend it: the pipeline's file says something that does not work. */
 export class StepInvalid extends Schema.TaggedError<StepInvalid>()("StepInvalid", { hint: Schema.String }) {
@@ -44,7 +44,10 @@ const execute = Effect.fnUntraced(function* (command: string) {
   program.stdin.end()
   const log = Stream.mkString(Stream.decodeText(output.stream))
   // Both at once: the output of a program that could not be started, or was lost, has no end.
-  return yield* Effect.all({ log, exitStatus: program.exit }, { concurrency: "unbounded" })
+  return yield* Effect.all(
+    { log, exitStatus: Effect.map(program.exit, ProgramExit.status) },
+    { concurrency: "unbounded" }
+  )
 }, Effect.scoped)
 
 /** Runs one step. A step that fails is a result; an error is a step that could not be run. */

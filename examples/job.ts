@@ -1,6 +1,6 @@
 /** The backend without SSH: a command in a container of its own, with `Stream`s for its input and its output. */
 import { Effect, Stream } from "effect"
-import { ByteSink, ChannelId, ConnectionId, DockerRun } from "../src/index.ts"
+import { ByteSink, ChannelId, ConnectionId, DockerRun, ProgramExit } from "../src/index.ts"
 
 /** Runs a command line; when it is over, or interrupted, nothing is left of its container. */
 export const run = Effect.fn("job.run")(function* <E>(
@@ -17,7 +17,7 @@ export const run = Effect.fn("job.run")(function* <E>(
   const lines = stdout.stream.pipe(Stream.decodeText, Stream.splitLines, Stream.runCollect)
   // A program may end without having read all of its input; an input that fails ends the job.
   const feed = Effect.andThen(Stream.run(input, ByteSink.toSink(program.stdin)), Effect.never)
-  return { lines: yield* Effect.raceFirst(lines, feed), exitStatus: yield* program.exit }
+  return { lines: yield* Effect.raceFirst(lines, feed), exitStatus: ProgramExit.status(yield* program.exit) }
 }, Effect.scoped)
 
 /** Counts the lines of a text, in a container. */

@@ -8,7 +8,16 @@ import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
-import { ByteSink, ChannelId, ConnectionId, DockerodeDocker, DockerRun, DockerRunConfig, Logger } from "../src/index.ts"
+import {
+  ByteSink,
+  ChannelId,
+  ConnectionId,
+  DockerodeDocker,
+  DockerRun,
+  DockerRunConfig,
+  Logger,
+  ProgramExit
+} from "../src/index.ts"
 
 const Size = Schema.fromJsonString(Schema.Struct({ columns: Schema.Int, rows: Schema.Int }))
 const decodeSize = Schema.decodeEffect(Size)
@@ -38,8 +47,8 @@ const serve = Effect.fn("terminal.serve")(function* (socket: Socket.Socket, addr
     // A slow page makes the program wait. A program that could not be started never ends its output: hence both at once.
     const show = Effect.all([program.exit, Stream.runForEach(screen.stream, write)], { concurrency: "unbounded" })
     // A page that is closed fails the keyboard, and with it the whole.
-    const [status] = yield* Effect.raceFirst(show, Effect.andThen(keyboard, Effect.never))
-    return status
+    const [exit] = yield* Effect.raceFirst(show, Effect.andThen(keyboard, Effect.never))
+    return ProgramExit.status(exit)
   })
   const goodbye = yield* shell.pipe(
     Effect.map((status) => new Socket.CloseEvent(1000, `exit status ${status}`)),

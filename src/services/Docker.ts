@@ -136,6 +136,11 @@ export interface ExecSpec {
    * resize, which may come later than that; where the program is a shell, the size is then set inside the container.
    */
   readonly size?: TerminalSize
+  /**
+   * How the terminal is to behave at the start, in the words of `stty`. They are heeded where the program is a shell and
+   * the image has an `stty`.
+   */
+  readonly modes?: ReadonlyArray<string>
   readonly user?: string
   readonly workingDirectory?: string
 }

@@ -36,6 +36,7 @@ import { SecurityConfig } from "./SecurityConfig.ts"
 import * as SftpFallback from "./SftpFallback.ts"
 import * as Session from "./Session.ts"
 import { Spool } from "./Spool.ts"
+import * as TerminalModes from "./TerminalModes.ts"
 
 /**
  * What a connection's container is doing.
@@ -197,24 +198,42 @@ const make = Effect.gen(function* () {
     const account = yield* Effect.cached(
       Deferred.await(container).pipe(
         Effect.flatMap(({ id }) => Docker.use((docker) => docker.inspectContainer(id))),
-        Effect.map((info) => LoginEnvironment.ofAccount(info, client, config.shellCommand)),
+        Effect.map((info) => ({
+          env: LoginEnvironment.ofAccount(info, client, config.shellCommand),
+          home: LoginEnvironment.homeOf(info, client)
+        })),
         // What became of the container the program will learn.
-        Effect.catch(() => Effect.succeed({})),
+        Effect.catch(() => Effect.succeed({ env: {}, home: undefined })),
         Effect.provideContext(context)
       )
     )
     // The first program should not have to wait for it.
     yield* Effect.forkScoped(account)
 
+    const { motd = "" } = login
+    const lines = motd.replace(/\r?\n$/u, "").split(/\r?\n/u)
+    const greeting = new TextEncoder().encode(lines.map((line) => `${line}\r\n`).join(""))
+    /** A person who has a file `.hushlogin` does not want to be greeted. */
+    const greet = Effect.fnUntraced(function* (id: ContainerId, output: ProgramOutput) {
+      const { home } = yield* account
+      const isHushed =
+        home === undefined
+          ? false
+          : yield* Effect.isSuccess(Docker.use((docker) => docker.statPath(id, `${home}/.hushlogin`)))
+      if (!isHushed) output.stdout.write(greeting)
+    }, Effect.provideContext(context))
+
     const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
-      Effect.fnUntraced(function* ({ command, env, subsystem, terminal }, output) {
+      Effect.fnUntraced(function* ({ command, env, kind, subsystem, terminal }, output) {
         const { ended, id, waiting } = yield* Deferred.await(container)
-        const accountEnv = yield* account
+        const { env: accountEnv } = yield* account
         const size = terminal()
+        if (motd !== "" && kind === "shell" && size !== undefined) yield* greet(id, output)
         const wanted = {
           command,
           env: { ...accountEnv, ...env, ...LoginEnvironment.ofConnection(client, size !== undefined) },
           ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } }),
+          ...(size?.modes === undefined ? {} : { modes: TerminalModes.sttyArguments(size.modes) }),
           ...(own.User === undefined ? {} : { user: own.User }),
           ...(own.WorkingDir === undefined ? {} : { workingDirectory: own.WorkingDir })
         }

@@ -25,6 +25,21 @@ const accountOf = (user: string): string | undefined => {
   return /^\d+$/u.test(name) ? undefined : name
 }
 
+/**
+ * Where the account's home should be, as far as that can be told without looking into the container.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const homeOf = (container: ContainerEnvironment, client: Client): string | undefined => {
+  const own = client.login?.container
+  const set = [...container.env, ...(own?.Env ?? [])].findLast((entry) => entry.startsWith("HOME="))
+  const account = accountOf(own?.User ?? container.user)
+  if (set !== undefined) return set.slice("HOME=".length)
+  if (account === undefined) return undefined
+  return account === "root" ? "/root" : `/home/${account}`
+}
+
 /** An IPv4 address on a socket for both families is what it is in IPv4. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/iu, "")
 

@@ -31,6 +31,7 @@ import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
 import { EngineState } from "./EngineState.ts"
 import { Logger } from "./Logger.ts"
+import * as ProgramExit from "./ProgramExit.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
 import type { WaitingPrograms } from "./WaitingPrograms.ts"
@@ -59,6 +60,8 @@ export interface ProgramSpec {
   readonly env: Readonly<Record<string, string>>
   /** Absent: no terminal. */
   readonly terminal?: TerminalSize
+  /** How the terminal is to behave, in the words of `stty`. */
+  readonly modes?: ReadonlyArray<string>
   /** User of the container who runs the program. Default: the container's own. */
   readonly user?: string
   /** Default: the container's own. */
@@ -76,8 +79,8 @@ export interface ProgramSpec {
  */
 export interface Program {
   readonly stdin: ByteSink.ByteSink
-  /** Waits for the end of the program and of its output, and gives the exit status (0 to 255). */
-  readonly exit: Effect.Effect<number, ProgramError>
+  /** Waits for the end of the program and of its output, and tells how it ended. */
+  readonly exit: Effect.Effect<ProgramExit.ProgramExit, ProgramError>
   /** Tells the program's terminal its new size. A program that has just ended is no failure. */
   readonly resize: (size: TerminalSize) => Effect.Effect<void>
   readonly signal: (name: Signal.Name) => Effect.Effect<void, ProgramError>
@@ -137,7 +140,9 @@ export const start = Effect.fn("Program.start")(function* (
       Effect.provideService(DockerRunConfig, runConfig)
     )
 
-  const ended = yield* Deferred.make<number, ProgramError>()
+  /** Signals that the program may have got from here. An engine may know of its end before it knows of the delivery. */
+  const sent = new Set<Signal.Name>()
+  const ended = yield* Deferred.make<ProgramExit.ProgramExit, ProgramError>()
   // The streams stay open until the program was told to hang up: they tell when it has ended.
   const streamScope = yield* Scope.fork(yield* Effect.scope)
   let mayRun = false
@@ -198,6 +203,7 @@ export const start = Effect.fn("Program.start")(function* (
         env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), `${Signal.marker}=${programId}`],
         tty,
         ...(tty ? { size: terminal } : {}),
+        ...(spec.modes === undefined ? {} : { modes: spec.modes }),
         ...(spec.user === undefined ? {} : { user: spec.user }),
         ...(spec.workingDirectory === undefined ? {} : { workingDirectory: spec.workingDirectory })
       })
@@ -235,12 +241,18 @@ export const start = Effect.fn("Program.start")(function* (
   })
   yield* streams.ended.pipe(
     Effect.andThen(exitStatus(exec)),
-    // Who was killed may have gone with the whole container.
-    Effect.tap((status) =>
-      status === killedStatus && !isContainerLeaving()
-        ? Effect.andThen(events.settle(container), Effect.flatMap(docker.inspectContainer(container), mustRun))
-        : Effect.void
-    ),
+    Effect.flatMap((status) => {
+      const signal = Signal.names.find((name) => status === 128 + Signal.numbers[name] && sent.has(name))
+      const exit = signal === undefined ? ProgramExit.exited(status) : ProgramExit.killed(signal)
+      if (status !== killedStatus || isContainerLeaving()) return Effect.succeed(exit)
+      return events.settle(container).pipe(
+        Effect.andThen(docker.inspectContainer(container)),
+        // Who was killed may have gone with the whole container.
+        Effect.tap(mustRun),
+        Effect.andThen(events.outOfMemory(container)),
+        Effect.map((isOutOfMemory) => (isOutOfMemory && signal === undefined ? ProgramExit.killed("KILL", true) : exit))
+      )
+    }),
     Effect.mapError(failWith),
     Effect.catch(explain),
     // Also of a program that never ran: whoever reads its output must not wait for ever.
@@ -265,7 +277,10 @@ export const start = Effect.fn("Program.start")(function* (
         )
       }),
     signal: (name) =>
-      deliver(name, "group").pipe(
+      Effect.suspend(() => {
+        sent.add(name)
+        return deliver(name, "group")
+      }).pipe(
         // An engine answers before the program's process is there.
         Effect.repeat({
           schedule: Schedule.spaced("50 millis"),

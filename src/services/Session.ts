@@ -28,6 +28,7 @@ import type { DockerRunConfig } from "./DockerRunConfig.ts"
 import type { Program } from "./Program.ts"
 import * as SecurityPolicy from "./SecurityPolicy.ts"
 import * as Signal from "./Signal.ts"
+import type { TerminalModes } from "./TerminalModes.ts"
 
 /**
  * A `pty-req` (RFC 4254, section 6.2).
@@ -38,6 +39,8 @@ import * as Signal from "./Signal.ts"
 export interface PtyRequest extends TerminalSize {
   /** Becomes `TERM`. */
   readonly term: string
+  /** How the terminal is to behave. Default: as the engine makes it. */
+  readonly modes?: TerminalModes
 }
 
 /**
@@ -115,7 +118,7 @@ export interface SessionOptions {
       /** The subsystem that the command serves; absent for what is none. */
       readonly subsystem?: string
       /** Read when the container is there, so that a window change in the meantime counts. */
-      readonly terminal: () => TerminalSize | undefined
+      readonly terminal: () => (TerminalSize & Pick<PtyRequest, "modes">) | undefined
     },
     output: ProgramOutput
   ) => Effect.Effect<Program, ContainerError | ProgramError, Scope.Scope>

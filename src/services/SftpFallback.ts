@@ -13,6 +13,7 @@ import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Logger } from "./Logger.ts"
 import type { Program } from "./Program.ts"
+import * as ProgramExit from "./ProgramExit.ts"
 import * as Retry from "./Retry.ts"
 import * as SftpServer from "./SftpServer.ts"
 
@@ -84,7 +85,7 @@ export const start = Effect.fn("SftpFallback.start")(function* (
   )
   return {
     stdin: server.stdin,
-    exit: server.exit,
+    exit: Effect.map(server.exit, ProgramExit.exited),
     resize: () => Effect.void,
     // What sshd's own server does with them is up to the system; here there is no process that could act on one.
     signal: () => Effect.void

@@ -23,6 +23,28 @@ export const names = SignalName.literals
 export type Name = SignalName
 
 /**
+ * The numbers of the signals on Linux. A program that a signal ends has the exit status 128 and that number.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const numbers: Readonly<Record<Name, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  ABRT: 6,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15
+}
+
+/**
  * @since 0.1.0
  * @category guards
  */

@@ -32,6 +32,8 @@ export interface WantedProgram {
   readonly env: Readonly<Record<string, string>>
   /** Absent: no terminal. */
   readonly terminal?: TerminalSize
+  /** How the terminal is to behave, in the words of `stty`. */
+  readonly modes?: ReadonlyArray<string>
   /** Default: the container's own. */
   readonly user?: string
   /** Default: the container's own. */
@@ -222,14 +224,19 @@ export const make = Effect.fnUntraced(function* (
     user,
     scope,
     isWaiting: () => isWaiting,
-    lineFor: ({ command, env, workingDirectory = options.workingDirectory, ...wanted }) => {
+    lineFor: ({ command, env, modes, workingDirectory = options.workingDirectory, ...wanted }) => {
       const [program] = command
       if (wanted.user !== user) return Option.none()
       // `env` would take it for a variable.
       if (!known.has(program) || program.includes("=") || Object.hasOwn(env, "")) return Option.none()
-      const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+      // The name that the terminal has in the container the shell can tell.
+      const isNamed = tty && Object.hasOwn(env, "SSH_TTY")
+      const sent = Object.entries(env).filter(([name]) => !isNamed || name !== "SSH_TTY")
+      const variables = sent.map(([name, value]) => `${name}=${value}`)
       return WaitingShell.words([...variables, ...command], tty).pipe(
-        Option.map((quoted) => WaitingShell.become({ token: begin, program, workingDirectory, quoted })),
+        Option.map((quoted) =>
+          WaitingShell.become({ token: begin, program, workingDirectory, quoted, modes: modes ?? [], isNamed })
+        ),
         Option.filter((line) => utf8.encode(line).length <= WaitingShell.longestLine)
       )
     },

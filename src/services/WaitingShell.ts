@@ -121,10 +121,16 @@ export const become = (options: {
   readonly workingDirectory: string | undefined
   /** Variables, the program and its arguments, as {@link words} gives them. */
   readonly quoted: string
+  /** How the terminal is to behave, in the words of `stty`. It does not matter where there is none. */
+  readonly modes: ReadonlyArray<string>
+  /** Whether the program gets the name of its terminal as `SSH_TTY`. */
+  readonly isNamed: boolean
 }): string => {
   const directory = options.workingDirectory === undefined ? '"$w"' : quote(options.workingDirectory)
   const program = quote(options.program)
-  return `cd -P -- ${directory} && [ -f ${program} ] && [ -x ${program} ] && ${say(options.token)} && exec "$e" -i "$@" ${options.quoted}; exit`
+  const modes = options.modes.length === 0 ? "" : `{ stty ${options.modes.map(quote).join(" ")} 2>/dev/null || :; } && `
+  const name = options.isNamed ? `SSH_TTY="$(tty || echo /dev/tty)" ` : ""
+  return `cd -P -- ${directory} && [ -f ${program} ] && [ -x ${program} ] && ${modes}${say(options.token)} && exec "$e" -i "$@" ${name}${options.quoted}; exit`
 }
 
 /**

@@ -15,6 +15,7 @@ import * as ContainerEvents from "../../src/services/ContainerEvents.ts"
 import { type ContainerEvent, Docker } from "../../src/services/Docker.ts"
 import { DockerRun } from "../../src/services/DockerRun.ts"
 import { InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
+import * as ProgramExit from "../../src/services/ProgramExit.ts"
 import { backend, channelId, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
 
 /** The backend with events, which come from the engine and from the queue. */
@@ -125,7 +126,7 @@ describe("a container that", () => {
         const session = yield* connection.session(channelId(1))
         const admitted = yield* session.exec("echo here")
         const exit = yield* Effect.scoped(Effect.flatMap(admitted.start(makeOutput().output), (one) => one.exit))
-        assert.strictEqual(exit, 0)
+        assert.deepStrictEqual(exit, ProgramExit.exited(0))
         yield* inTime(close, 60)
       })
     )

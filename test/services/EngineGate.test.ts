@@ -11,6 +11,7 @@ import { ProgramError } from "../../src/schema/ProgramError.ts"
 import { type ContainerSpec, Docker } from "../../src/services/Docker.ts"
 import { EnginePriority } from "../../src/services/EnginePriority.ts"
 import { type Fault, InMemoryEngine, type Operation } from "../../src/services/InMemoryEngine.ts"
+import * as ProgramExit from "../../src/services/ProgramExit.ts"
 import { backend, channelId, client, image, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
 
 const delay = (operation: Operation, duration: "1 second" | "2 seconds" | "10 seconds"): Fault => ({
@@ -254,7 +255,7 @@ describe("programs that are started", () => {
         Effect.forkChild({ startImmediately: true })
       )
       assert.strictEqual((yield* inTime(program.signal("INT"), 10)).millis, 0)
-      assert.strictEqual(yield* program.exit, 42)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(42))
       yield* inTime(Fiber.interrupt(held), 200)
       yield* inTime(other.close, 200)
       yield* inTime(close, 200)

@@ -7,6 +7,7 @@ import type { SimulatedProgram } from "../../src/layers/InMemoryDocker.ts"
 import { BadRequest, Conflict, ServerError, Unreachable } from "../../src/schema/DockerError.ts"
 import type { ContainerId } from "../../src/schema/Identifiers.ts"
 import { Docker } from "../../src/services/Docker.ts"
+import * as ProgramExit from "../../src/services/ProgramExit.ts"
 import { InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
 import type { Session } from "../../src/services/Session.ts"
 import { backend, channelId, image, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
@@ -57,7 +58,7 @@ describe("a program", () => {
     Effect.gen(function* () {
       const { close, session, start } = yield* openSession
       const { program, stderr, stdout } = yield* start(session.exec("echo out; echo err >&2; exit 3"))
-      assert.strictEqual(yield* program.exit, 3)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(3))
       assert.deepStrictEqual([stdout(), stderr()], ["out\n", "err\n"])
       yield* close
     }).pipe(Effect.provide(backend({ images })))
@@ -70,7 +71,7 @@ describe("a program", () => {
       yield* session.env("LANG", "de")
       yield* session.pty({ term: "vt100", columns: 80, rows: 25 })
       const { program, stdout } = yield* start(session.exec("printenv LANG; printenv TERM"))
-      assert.strictEqual(yield* program.exit, 0)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(0))
       assert.strictEqual(stdout(), "de\r\nvt100\r\n")
       yield* close
     }).pipe(Effect.provide(backend({ images })))
@@ -85,7 +86,7 @@ describe("a program", () => {
       yield* inTime(Effect.sleep("1500 millis"), 5)
       assert.strictEqual(stdout(), "80x25;120x40;")
       yield* session.signal("INT")
-      assert.strictEqual(yield* program.exit, 42)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(42))
       yield* close
     }).pipe(Effect.provide(backend({ images })))
   )
@@ -118,7 +119,7 @@ describe("a program", () => {
       const { program } = yield* start(session.exec("/bin/sized"))
       yield* session.window({ columns: 120, rows: 40 })
       yield* session.signal("INT")
-      assert.strictEqual(yield* program.exit, 42)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(42))
       yield* session.window({ columns: 10, rows: 10 })
       yield* close
     }).pipe(
@@ -133,7 +134,7 @@ describe("a program", () => {
       const { close, session, start } = yield* openSession
       const { program } = yield* start(session.exec("exit 9"))
       const { exit, millis } = yield* inTime(program.exit, 5)
-      assert.deepStrictEqual(exit, Exit.succeed(9))
+      assert.deepStrictEqual(exit, Exit.succeed(ProgramExit.exited(9)))
       assert.isBelow(millis, 500)
       yield* close
     }).pipe(Effect.provide(backend({ images, exitDelay: "250 millis" })))
@@ -144,7 +145,7 @@ describe("a program", () => {
       const { close, session, start } = yield* openSession
       const { program } = yield* start(session.exec("exit 9"))
       const { exit, millis } = yield* inTime(program.exit, 120)
-      assert.deepStrictEqual(exit, Exit.succeed(137))
+      assert.deepStrictEqual(exit, Exit.succeed(ProgramExit.exited(137)))
       assert.strictEqual(millis, 10_000)
       yield* close
     }).pipe(Effect.provide(backend({ images, exitDelay: "1 hour" }, { timeout: "10s" })))
@@ -341,7 +342,7 @@ describe("a server that stops", () => {
       const { program } = yield* start(session.exec("sleep 1000"))
       const { millis } = yield* inTime(connection.terminate(Duration.seconds(8)), 60)
       assert.strictEqual(millis, 0)
-      assert.strictEqual(yield* program.exit, 143)
+      assert.deepStrictEqual(yield* program.exit, ProgramExit.killed("TERM"))
       yield* close
     }).pipe(Effect.provide(backend({ images })))
   )

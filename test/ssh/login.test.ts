@@ -5,6 +5,7 @@ import { describeEngine, waitForContainers } from "../support/Engine.ts"
 import { controlMaster, ssh } from "../support/OpenSsh.ts"
 import { SharedServer } from "../support/Server.ts"
 import { connectClient, execOn } from "../support/Ssh2Client.ts"
+import { openTerminal } from "../support/Terminal.ts"
 
 const user = "login"
 const password = "correct horse"
@@ -84,6 +85,74 @@ describeEngine("a login through ssh", () => {
         program.channel.signal("TERM")
         assert.strictEqual(yield* program.closed(), 3)
         assert.strictEqual(program.stdout(), "ready\ncaught\n")
+      })
+    )
+  })
+
+  layer(
+    SharedServer.start({
+      user,
+      ssh: { motd: "Welcome\nto the machine\n" },
+      backend: { host: { NetworkMode: "none", Memory: 33_554_432, MemorySwap: 33_554_432 } }
+    })
+  )("with a terminal", (it) => {
+    it.effect("is greeted, unless there is a .hushlogin, and only where a shell begins", () =>
+      Effect.gen(function* () {
+        const shared = (yield* controlMaster((yield* SharedServer).target)).target
+        const greeted = yield* openTerminal(shared)
+        yield* greeted.expect(/^Welcome\r\nto the machine\r\n/u)
+        yield* greeted.send("touch ~/.hushlogin; exit\r")
+        yield* greeted.exit()
+        const hushed = yield* openTerminal(shared)
+        yield* hushed.send("exit\r")
+        yield* hushed.exit()
+        assert.notInclude(hushed.output(), "Welcome")
+        assert.strictEqual((yield* ssh({ ...shared, tty: "-T", stdin: { text: "rm ~/.hushlogin\n" } })).stdout, "")
+        assert.notInclude((yield* ssh({ ...shared, tty: "-tt", command: "echo on" })).stdout, "Welcome")
+      })
+    )
+
+    it.effect("has the modes of the client's, compressed or not", () =>
+      Effect.gen(function* () {
+        const { target } = yield* SharedServer
+        for (const Compression of ["no", "yes"]) {
+          const client = yield* openTerminal({
+            ...target,
+            options: { ...target.options, Compression },
+            stty: "erase ^H intr ^G -onlcr -echo 9600",
+            tty: "-tt",
+            command: 'stty -a; test "$SSH_TTY" = "$(tty)" && echo same'
+          })
+          yield* client.exit()
+          const output = client.output()
+          for (const expected of [/speed 9600 baud/u, /erase = \^H/u, /intr = \^G/u, / -onlcr/u, / -echo /u, /same/u]) {
+            assert.match(output, expected)
+          }
+        }
+      })
+    )
+
+    it.effect("tells which signal ended the program, and that memory ran out", () =>
+      Effect.gen(function* () {
+        const { target, waitForEvent } = yield* SharedServer
+        const client = yield* connectClient(target)
+        const program = yield* execOn(client, "echo ready; sleep 300")
+        yield* waitFor(
+          "the program",
+          Effect.sync(() => program.stdout() === "ready\n" || undefined)
+        )
+        const end = new Promise<ReadonlyArray<unknown>>((resolve) => {
+          program.channel.once("exit", (...exit: ReadonlyArray<unknown>) => resolve(exit))
+        })
+        program.channel.signal("TERM")
+        assert.deepStrictEqual((yield* Effect.promise(() => end)).slice(0, 2), [null, "SIGTERM"])
+        yield* waitForEvent("PROGRAM_ENDED", ({ exitSignal }) => exitSignal === "TERM")
+        const greedy = yield* ssh({ ...target, command: "tail -c 200000000 /dev/zero >/dev/null" })
+        assert.deepStrictEqual(
+          [greedy.status, greedy.stderr],
+          [255, "dockerrun: the program was killed: its container has no more memory\n"]
+        )
+        yield* waitForEvent("PROGRAM_OUT_OF_MEMORY")
       })
     )
   })

@@ -18,6 +18,8 @@ export interface TerminalOptions extends SshRequest {
   readonly columns?: number
   /** 24 unless told. */
   readonly rows?: number
+  /** How else the person's terminal is set, in words of `stty`. */
+  readonly stty?: string
 }
 
 export interface Terminal {
@@ -48,7 +50,7 @@ export const openTerminal = (options: TerminalOptions): Effect.Effect<Terminal, 
     const pidFile = join(yield* temporaryDirectory, "pid")
     const env = yield* passwordEnvironment(options)
     const line = ["ssh", ...sshArguments(options)].map(quoted).join(" ")
-    const size = `stty cols ${options.columns ?? 80} rows ${options.rows ?? 24}`
+    const size = `stty cols ${options.columns ?? 80} rows ${options.rows ?? 24} ${options.stty ?? ""}`
     // The rename makes the pid appear whole or not at all. `exec` keeps it for ssh.
     const announce = `echo $$ >${pidFile}.new && mv ${pidFile}.new ${pidFile}`
     const program = yield* start("script", ["-qefc", `${size}; ${announce}; exec ${line}`, "/dev/null"], {

@@ -17,12 +17,12 @@ import * as SizedShell from "./SizedShell.ts"
 const decodeCreated = decodeWith(Schema.fromJsonString(Answers.ExecCreated))
 const decodeExec = decodeWith(Schema.fromJsonString(Answers.ExecInspect))
 
-/** The program and the size of its terminal, as this version of the API can say it. */
-const terminal = (version: string, { command, size, tty }: Parameters<Docker["Service"]["createExec"]>[1]) => {
-  if (!tty || size === undefined) return { Cmd: command }
-  return ApiVersion.isAtLeast(version, ExecStart.sizeAtStart)
-    ? { Cmd: command, ConsoleSize: [size.rows, size.columns] }
-    : { Cmd: SizedShell.command(command, size) }
+/** The program and its terminal, as this version of the API can say it. */
+const terminal = (version: string, { command, modes, size, tty }: Parameters<Docker["Service"]["createExec"]>[1]) => {
+  if (!tty) return { Cmd: command }
+  return size !== undefined && ApiVersion.isAtLeast(version, ExecStart.sizeAtStart)
+    ? { Cmd: SizedShell.command(command, undefined, modes), ConsoleSize: [size.rows, size.columns] }
+    : { Cmd: SizedShell.command(command, size, modes) }
 }
 
 const execPath = (version: string, id: ExecId) => `/v${version}/exec/${encodeURIComponent(id)}`

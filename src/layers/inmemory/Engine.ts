@@ -19,7 +19,6 @@ import * as ClientStream from "./ClientStream.ts"
 import * as Containers from "./Containers.ts"
 import * as Execs from "./Execs.ts"
 import type { Images } from "./Images.ts"
-import { signalNumbers } from "./SimulatedProgram.ts"
 
 /**
  * What an engine is made of.
@@ -146,7 +145,7 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
         message: `Cannot kill container: ${id}: Container ${container.id} is not running`
       })
     }
-    containers.publish(container, "kill", { signal: String(signalNumbers[name]) })
+    containers.publish(container, "kill", { signal: String(Signal.numbers[name]) })
     container.main?.signal(name)
     return undefined
   })

@@ -10,14 +10,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type ByteSink, makePipe } from "../../services/ByteSink.ts"
 import type { TerminalSize } from "../../services/Docker.ts"
-import type * as Signal from "../../services/Signal.ts"
+import * as Signal from "../../services/Signal.ts"
 import * as LineDiscipline from "./LineDiscipline.ts"
-import {
-  signalNumbers,
-  type SimulatedOutput,
-  type SimulatedProcess,
-  type SimulatedProgram
-} from "./SimulatedProgram.ts"
+import { type SimulatedOutput, type SimulatedProcess, type SimulatedProgram } from "./SimulatedProgram.ts"
 
 /**
  * @internal
@@ -52,7 +47,7 @@ export interface ProcessOptions {
 }
 
 /** A program that breaks its contract ends as one that calls `abort`. */
-const aborted = 128 + signalNumbers.ABRT
+const aborted = 128 + Signal.numbers.ABRT
 
 /**
  * Starts a program in the engine's own Scope, and gives it at once.
@@ -81,7 +76,7 @@ export const spawn = Effect.fnUntraced(function* (options: ProcessOptions): Effe
       if (!isRunning()) return Effect.void
       const handler = name === "KILL" ? undefined : traps.get(name)
       if (handler === undefined) {
-        if (name === "KILL" || !options.isFirst) end(128 + signalNumbers[name])
+        if (name === "KILL" || !options.isFirst) end(128 + Signal.numbers[name])
         return Effect.void
       }
       return handler.pipe(

@@ -68,24 +68,3 @@ export interface SimulatedProcess {
  * @category models
  */
 export type SimulatedProgram = (process: SimulatedProcess) => Effect.Effect<number>
-
-/**
- * The numbers of the signals on Linux. A program that a signal ends has the exit status 128 and that number.
- *
- * @internal
- */
-export const signalNumbers: Readonly<Record<Signal.Name, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  ABRT: 6,
-  FPE: 8,
-  KILL: 9,
-  USR1: 10,
-  SEGV: 11,
-  USR2: 12,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15
-}

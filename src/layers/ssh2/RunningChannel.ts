@@ -14,12 +14,13 @@ import type { Presence } from "../../services/ConnectionTime.ts"
 import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { Program } from "../../services/Program.ts"
+import * as ProgramExit from "../../services/ProgramExit.ts"
 import type { AdmittedProgram } from "../../services/Session.ts"
 import * as ChannelSink from "./ChannelSink.ts"
 import * as PullLine from "./PullLine.ts"
 
 /** What could not be run reports this, as `docker run` does for failures that are not the program's. */
-const notRunStatus = 125
+const notRun = ProgramExit.exited(125)
 
 /** How often the line of a pull is redrawn at the most. */
 const redrawInterval = "100 millis"
@@ -66,7 +67,9 @@ export const run = ({ channel, closed, columns, connection, presence, program }:
     })
     isThere()
     connectStdin(channel, running, presence.touch)
-    return yield* running.exit
+    const exit = yield* running.exit
+    if (exit._tag === "Killed" && exit.isOutOfMemory) yield* reportMemory(channel, program)
+    return exit
   }).pipe(
     Effect.catch((error) => report(channel, program, error)),
     Effect.tap(() => ChannelSink.flush(channel))
@@ -75,22 +78,27 @@ export const run = ({ channel, closed, columns, connection, presence, program }:
   return Effect.gen(function* () {
     const logger = yield* Logger
     const startTime = yield* Clock.currentTimeMillis
-    const status = yield* Effect.raceFirst(
+    const ended = yield* Effect.raceFirst(
       Effect.asSome(untilEnd),
-      Effect.as(Deferred.await(closed), Option.none<number>())
+      Effect.as(Deferred.await(closed), Option.none<ProgramExit.ProgramExit>())
     )
-    if (Option.isSome(status)) channel.exit(status.value)
+    const exit = Option.getOrUndefined(ended)
+    if (exit !== undefined) sendExit(channel, exit)
     channel.end()
     yield* logger.log({
       level: "info",
       code: "PROGRAM_ENDED",
-      message: Option.match(status, {
+      message: Option.match(ended, {
         onNone: () => "the client closed the channel",
-        onSome: (value) => `${program.kind} ended with exit status ${value}`
+        onSome: (exit) =>
+          exit._tag === "Killed"
+            ? `${program.kind} was ended by the signal ${exit.signal}`
+            : `${program.kind} ended with exit status ${exit.status}`
       }),
       fields: {
         ...(containerId === undefined ? {} : { containerId }),
-        ...(Option.isSome(status) ? { exitStatus: status.value } : {}),
+        ...(exit?._tag === "Exited" ? { exitStatus: exit.status } : {}),
+        ...(exit?._tag === "Killed" ? { exitSignal: exit.signal } : {}),
         durationMs: (yield* Clock.currentTimeMillis) - startTime
       }
     })
@@ -107,7 +115,22 @@ const connectStdin = (channel: ServerChannel, { stdin }: Program, touch: () => v
   })
 }
 
-/** Tells the person what went wrong, and gives the exit status. */
+/** RFC 4254, section 6.10. */
+const sendExit = (channel: ServerChannel, exit: ProgramExit.ProgramExit): void => {
+  if (exit._tag === "Exited") channel.exit(exit.status)
+  else channel.exit(exit.signal, false, exit.isOutOfMemory ? outOfMemory : "")
+}
+
+const outOfMemory = "the program was killed: its container has no more memory"
+
+/** Nobody would guess why a program was killed that nobody has sent a signal. */
+const reportMemory = Effect.fnUntraced(function* (channel: ServerChannel, program: AdmittedProgram) {
+  channel.stderr.write(`dockerrun: ${outOfMemory}${program.tty ? "\r\n" : "\n"}`)
+  const logger = yield* Logger
+  yield* logger.log({ level: "warning", code: "PROGRAM_OUT_OF_MEMORY", message: outOfMemory })
+})
+
+/** Tells the person what went wrong, and how the channel ends. */
 const report = Effect.fnUntraced(function* (
   channel: ServerChannel,
   program: AdmittedProgram,
@@ -115,7 +138,7 @@ const report = Effect.fnUntraced(function* (
 ) {
   channel.stderr.write(`dockerrun: ${error.clientMessage}${program.tty ? "\r\n" : "\n"}`)
   // Why there is no container was logged once, when it failed.
-  if (error._tag === "ContainerError") return notRunStatus
+  if (error._tag === "ContainerError") return notRun
   const logger = yield* Logger
   yield* logger.log({
     level: "warning",
@@ -123,7 +146,7 @@ const report = Effect.fnUntraced(function* (
     message: error.message,
     ...(error.cause === undefined ? {} : { cause: error.cause })
   })
-  return error.exitStatus
+  return ProgramExit.exited(error.exitStatus)
 })
 
 /** Shows how the pull of the image comes along, and leaves no trace of it. Ends with the making of the container. */

@@ -27,6 +27,7 @@ import * as ChannelRefusal from "./ChannelRefusal.ts"
 import * as Disconnect from "./Disconnect.ts"
 import * as ForwardingRequests from "./ForwardingRequests.ts"
 import * as KeepAlive from "./KeepAlive.ts"
+import * as PtyModes from "./PtyModes.ts"
 import * as SessionChannel from "./SessionChannel.ts"
 
 /** What the programs that forward for a connection have in place of a session's number. */
@@ -58,6 +59,7 @@ const reportDefect = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<v
 export const serve = Effect.fnUntraced(
   function* ({ arrival, client, limits, settings, shutdown }: ServerConnectionOptions) {
     const { connectionId, remoteAddress, remotePort, socket } = arrival
+    const terminalModes = PtyModes.watch(client)
     yield* Effect.annotateLogsScoped({ connectionId, remoteAddress, remotePort })
     const logger = yield* Logger
     const dockerRun = yield* DockerRun
@@ -161,7 +163,7 @@ export const serve = Effect.fnUntraced(
       const channel = accept()
       channel.once("close", leave)
       listenForAgent(channel)
-      SessionChannel.listen(channel, Deferred.await(session), own)
+      SessionChannel.listen(channel, Deferred.await(session), own, terminalModes)
     })
     ForwardingRequests.listen(forwards)
     yield* Effect.addFinalizer(() => disconnect(client, socket, Deferred.await(closed)))

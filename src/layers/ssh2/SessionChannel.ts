@@ -10,6 +10,7 @@ import type { Connection } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { AdmittedProgram, Session } from "../../services/Session.ts"
 import * as PacketSize from "./PacketSize.ts"
+import type { TerminalModes } from "../../services/TerminalModes.ts"
 import * as RunningChannel from "./RunningChannel.ts"
 
 /** Starts an effect, synchronously up to its first wait, in a fiber that the connection owns. */
@@ -29,7 +30,12 @@ const loggedRefusals = 16
  * Listens to a session that was just accepted. It must be called in the same step: ssh2 refuses a request for which
  * nobody listens. The backend's session is waited for, and requests are answered in the order in which they came.
  */
-export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: Fork): void => {
+export const listen = (
+  ssh: Ssh2Session,
+  backend: Effect.Effect<Backend>,
+  fork: Fork,
+  terminalModes: () => TerminalModes | undefined
+): void => {
   const closed = Deferred.makeUnsafe<void>()
   let columns = 80
   let refusals = 0
@@ -94,7 +100,9 @@ export const listen = (ssh: Ssh2Session, backend: Effect.Effect<Backend>, fork: 
   ssh.on("env", (accept, reject, { key, val }) => answer("env", (session) => session.env(key, val), accept, reject))
   ssh.on("pty", (accept, reject, { cols, rows, term }) => {
     columns = cols
-    answer("pty-req", (session) => session.pty({ term, columns: cols, rows }), accept, reject)
+    const modes = terminalModes()
+    const request = { term, columns: cols, rows, ...(modes === undefined ? {} : { modes }) }
+    answer("pty-req", (session) => session.pty(request), accept, reject)
   })
   ssh.on("window-change", (accept, reject, { cols, rows }) => {
     columns = cols

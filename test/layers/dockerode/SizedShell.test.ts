@@ -13,6 +13,21 @@ describe("SizedShell", () => {
     assert.deepStrictEqual(SizedShell.command(["/usr/bin/top", "-d", "1"], size), ["/usr/bin/top", "-d", "1"])
     assert.deepStrictEqual(SizedShell.command(["/opt/bash/run"], size), ["/opt/bash/run"])
   })
+
+  it("says nothing of a dimension that is 0, and takes no word that could be more than that", () => {
+    const [, , script] = SizedShell.command(["/bin/sh"], { columns: 0, rows: 24 }, [
+      "-echo",
+      "erase",
+      "^?",
+      "$(id)",
+      "a'b"
+    ])
+    assert.match(
+      script ?? "",
+      /^stty 'rows' '24' '-echo' 'erase' '\^\?' 2>\/dev\/null \|\| stty 'rows' '24' 2>\/dev\/null\n/u
+    )
+    assert.deepStrictEqual(SizedShell.command(["/bin/sh"], undefined, []), ["/bin/sh"])
+  })
 })
 
 describeEngine("SizedShell on the real engine", () => {
