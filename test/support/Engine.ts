@@ -15,7 +15,8 @@ import { HarnessError } from "./HarnessError.ts"
 import { socketInodes } from "./ProcessTable.ts"
 import { output } from "./Program.ts"
 
-const provided = inject("engine")
+// What runs without vitest has an engine of its own, and names it.
+const provided = process.env["VITEST"] === undefined ? null : inject("engine")
 
 /** A group of tests that need the engine: skipped where there is none (see globalSetup.ts for when that is an error). */
 export const describeEngine = describe.runIf(provided !== null)
@@ -74,10 +75,10 @@ export const removeImage = (reference: string): Effect.Effect<void, HarnessError
  * How many sockets a process has open to the engine's Unix socket. A client's end has no name of its own: it is known as
  * the peer of an end that carries the engine's path.
  */
-export const engineSockets = (pid: number): Effect.Effect<number, HarnessError> =>
+export const engineSockets = (pid: number, host?: string): Effect.Effect<number, HarnessError> =>
   Effect.suspend(() => output("ss", ["--no-header", "--numeric", "--unix"])).pipe(
     Effect.map((listing) => {
-      const path = engine().host.slice("unix://".length)
+      const path = (host ?? engine().host).slice("unix://".length)
       const own = socketInodes(pid)
       let count = 0
       for (const line of listing.split("\n")) {

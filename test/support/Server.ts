@@ -112,7 +112,7 @@ const serverConfig = (
           },
           auth: { users, ...options.auth },
           dockerrun: {
-            host: engine().host,
+            ...(options.dockerrun?.["host"] === undefined ? { host: engine().host } : {}),
             ...options.dockerrun,
             config: {
               container: { Image: options.image ?? "dockerrun-test/tiny:1" },

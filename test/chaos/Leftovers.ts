@@ -1,0 +1,74 @@
+/** What a round must not leave behind. Everything on the engine is the round's: it is a private one. */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import { listContainers, listVolumes } from "../support/EngineApi.ts"
+import type { HarnessError } from "../support/HarnessError.ts"
+import { childProcesses } from "../support/ProcessTable.ts"
+import type { PrivateEngine } from "./PrivateEngine.ts"
+
+export const containersLeft = (engine: PrivateEngine): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
+  Effect.map(listContainers(engine.host), (all) =>
+    all.map(({ Id, Labels, Names, State }) => {
+      const user = Labels["containerssh_username"] ?? "nobody"
+      return `container ${Id.slice(0, 12)} ${Names.join(",")} (${State}, for ${user})`
+    })
+  )
+
+const commandLine = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")
+  } catch {
+    // It has ended meanwhile.
+    return ""
+  }
+}
+
+/**
+ * Processes that have the round's directory on their command line, and those that stand for a container of this engine:
+ * a `shim` of which nothing runs any more is told apart.
+ */
+const processesLeft = (engine: PrivateEngine, directory: string): ReadonlyArray<string> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/u.test(name))
+    .map((pid) => ({ pid, line: commandLine(pid) }))
+    .filter(
+      ({ line }) =>
+        (line.includes("containerd-shim") && line.includes(`${engine.directory}/`)) || line.includes(`${directory}/`)
+    )
+    .map(({ line, pid }) => {
+      const isEmpty =
+        line.includes("containerd-shim") &&
+        // A container that was made and not started waits as `runc init`: nothing of its image runs.
+        childProcesses(Number(pid)).every((child) => /^(?:runc init ?)?$/u.test(commandLine(String(child))))
+      return `${isEmpty ? "shim" : "process"} ${pid} ${line}`
+    })
+
+/** What lies in a directory that should be empty, or holds only what is kept there on purpose. */
+const filesLeft = (directory: string, kept: RegExp): ReadonlyArray<string> =>
+  readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => !kept.test(name))
+    .map((name) => `file ${join(directory, name)}`)
+
+export interface Places {
+  /** The server's TMPDIR. */
+  readonly temporary: string
+  readonly state: string
+}
+
+/** A `dockerd` that was killed forgets these: no request to it says what they belonged to. */
+export const isOfKilledEngine = (left: string): boolean => /^(?:volume|shim) /u.test(left)
+
+/** Everything that is there and should not be, once there is no server any more. */
+export const leftovers = (engine: PrivateEngine, places: Places): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
+  Effect.gen(function* () {
+    const volumes = yield* listVolumes(engine.host)
+    return [
+      ...(yield* containersLeft(engine)),
+      ...volumes.map((volume) => `volume ${volume}`),
+      ...processesLeft(engine, places.temporary),
+      ...filesLeft(places.temporary, /^$/u),
+      // The name of the server, and which of its runs are over: those are kept for ten minutes.
+      ...filesLeft(places.state, /^(?:instance|boots|boots\/[0-9a-f]{16}\.json)$/u)
+    ]
+  })

@@ -1,0 +1,51 @@
+/**
+ * Chaos: `npm run chaos`.
+ *
+ * --seed N       the first seed; each round has the next one (1 unless told)
+ * --rounds N     how many rounds at most (20 unless told)
+ * --minutes N    begins no round after that time (10 unless told)
+ * --endurance    instead of rounds: 10 000 connections through one server on an engine in memory, and 500 on the real one
+ * --engine DIR   uses the engine that `scripts/test-engine` runs in DIR, and ends and restarts it; no other must use it
+ */
+import { parseArgs } from "node:util"
+import { NodeRuntime } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import { campaign } from "./Campaign.ts"
+import * as Endurance from "./Endurance.ts"
+import { privateEngine } from "./PrivateEngine.ts"
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    rounds: { type: "string", default: "20" },
+    minutes: { type: "string", default: "10" },
+    endurance: { type: "boolean", default: false },
+    engine: { type: "string" }
+  }
+})
+
+const say = (text: string) => process.stdout.write(`${text}\n`)
+
+const endurance = Effect.gen(function* () {
+  const memory = yield* Effect.scoped(Endurance.inMemory({ connections: 10_000, atOnce: 10, batch: 1000, say }))
+  say(`in memory: ${memory.seconds.toFixed(0)} s`)
+  const engine = yield* privateEngine(values.engine)
+  const real = yield* Effect.scoped(Endurance.onEngine(engine, { connections: 500, atOnce: 4, batch: 50, say }))
+  say(`on the engine: ${real.seconds.toFixed(0)} s`)
+})
+
+const chaos = Effect.gen(function* () {
+  const engine = yield* privateEngine(values.engine)
+  const first = Number(values.seed)
+  const seeds = Array.from({ length: Number(values.rounds) }, (_, index) => first + index)
+  const { failures, rounds } = yield* campaign(engine, { seeds, minutes: Number(values.minutes), say })
+  const sum = (of: (one: (typeof rounds)[number]) => number) => rounds.reduce((total, one) => total + of(one), 0)
+  say(
+    `${rounds.length} rounds passed, ${failures.length} failed; ${sum(({ clients }) => clients)} clients, ` +
+      `${sum(({ harmed }) => harmed)} harmed, ${sum(({ echoed }) => echoed)} bytes echoed to bystanders, ` +
+      `${sum(({ reaped }) => reaped.length)} containers reaped`
+  )
+  if (failures.length > 0) process.exitCode = 1
+})
+
+NodeRuntime.runMain(Effect.scoped(values.endurance ? endurance : chaos))
