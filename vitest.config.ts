@@ -7,10 +7,11 @@ const engine = "test/support/globalSetup.ts"
 
 const include = ["test/**/*.test.ts", "examples/**/*.test.ts"]
 
+const path = (process.env["PATH"] ?? "").split(delimiter)
+const isThere = (program: string) => path.some((directory) => existsSync(join(directory, program)))
+
 /** The test files that run OpenSSH's programs, where those are missing. With a required engine nothing is left out. */
 const withoutOpenSsh = (): ReadonlyArray<string> => {
-  const path = (process.env["PATH"] ?? "").split(delimiter)
-  const isThere = (program: string) => path.some((directory) => existsSync(join(directory, program)))
   if (process.env["DOCKERRUN_TEST_REQUIRE_ENGINE"] === "1" || ["ssh", "ssh-keygen"].every(isThere)) return []
   const files = globSync(include).filter((file) =>
     /OpenSsh\.ts|support\/Server\.ts|ssh-key/u.test(readFileSync(file, "utf8"))
@@ -19,11 +20,37 @@ const withoutOpenSsh = (): ReadonlyArray<string> => {
   return files
 }
 
+/** What the tests of other clients run, and what their image is made with. */
+const otherClients = [
+  "plink",
+  "psftp",
+  "dbclient",
+  "lftp",
+  "rsync",
+  "git",
+  "ansible",
+  "ansible-playbook",
+  "debootstrap"
+]
+const pythonClients = ["paramiko", "asyncssh"].map((name) => `/usr/lib/python3/dist-packages/${name}`)
+
+/** The test files that run other clients, where one of those is missing. */
+const withoutOtherClients = (): ReadonlyArray<string> => {
+  if (process.env["DOCKERRUN_TEST_REQUIRE_ENGINE"] === "1") return []
+  const missing = [
+    ...otherClients.filter((program) => !isThere(program)),
+    ...pythonClients.filter((module) => !existsSync(module))
+  ]
+  if (missing.length === 0) return []
+  process.stdout.write(`test/clients is left out: ${missing.join(", ")} not installed\n`)
+  return ["test/clients/**"]
+}
+
 export default defineConfig({
   test: {
     environment: "node",
     include,
-    exclude: ["node_modules/**", ...withoutOpenSsh()],
+    exclude: ["node_modules/**", ...withoutOpenSsh(), ...withoutOtherClients()],
     globalSetup: existsSync(engine) ? [engine] : [],
     // Tests talk to a real container engine: more files at once only queue there and make every deadline less true.
     maxWorkers: 2,
