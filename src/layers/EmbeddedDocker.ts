@@ -86,7 +86,8 @@ const images = (make: () => SimulatedImage): Images => {
       : Effect.fail(new BadRequest({ message: `invalid reference format: ${JSON.stringify(reference)}` }))
   return {
     local: make,
-    inspect: (reference) => Effect.as(check(reference), { id: `sha256:${"0".repeat(64)}`, tags: [reference], size: 0 }),
+    inspect: (reference) =>
+      Effect.as(check(reference), { id: `sha256:${"0".repeat(64)}`, tags: [reference], size: 0, user: "", env: [] }),
     pull: (reference) =>
       Effect.as(
         check(reference),

@@ -46,10 +46,28 @@ const dockerRunSection: Rule = (value) =>
     ? dockerRunRule(value?.["dockerrun"]).map(({ path, message }) => ({ path: ["dockerrun", ...path], message }))
     : []
 
+/** Forwarding takes a container that is the connection's. */
+const forwardingInSessions: Rule = (value) => {
+  if (!isObject(value) || !isObject(value["dockerrun"]) || !isObject(value["security"])) return []
+  const { config } = value["dockerrun"]
+  const { forwarding } = value["security"]
+  if (!isObject(config) || config["mode"] !== "session" || !isObject(forwarding)) return []
+  return Object.entries(forwarding).flatMap(([key, mode]) =>
+    key.endsWith("Mode") && mode !== "" && mode !== "disable"
+      ? [
+          {
+            path: ["security", "forwarding", key],
+            message: "does not go with dockerrun.config.mode session: nothing is forwarded there; leave it out"
+          }
+        ]
+      : []
+  )
+}
+
 /**
  * Decodes a whole configuration.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const decodeConfigFile = decodeConfig(ConfigFile, [dockerRunSection])
+export const decodeConfigFile = decodeConfig(ConfigFile, [dockerRunSection, forwardingInSessions])

@@ -46,7 +46,7 @@ const ConnectUrl = Schema.String.annotate({ [emptyIsUnset]: true }).check(
  * @since 0.1.0
  * @category schemas
  */
-export const ExecutionMode = Schema.Literals(["connection", "persistent"])
+export const ExecutionMode = Schema.Literals(["connection", "session", "persistent"])
 
 /**
  * What to run in the container of a connection, and how.
@@ -109,7 +109,7 @@ export const ExecutionConfig = Schema.Struct({
   mode: withDefault(
     ExecutionMode,
     "connection",
-    "connection: each connection has a container, which goes with it. persistent: each user has one, which stays."
+    "connection: each connection has a container, which goes with it. session: each session has one, whose first process is its program. persistent: each user has one, which stays."
   ),
   persistent: withDefault(PersistentConfig, {}, "The containers of mode persistent."),
   pool: withDefault(PoolConfig, {}, "Containers that are started before anybody needs them.")
@@ -227,11 +227,43 @@ export const dockerRunRule: Rule = (value) => {
 }
 
 const modeProblems: Rule = (config) => {
-  if (!isObject(config) || config["mode"] !== "persistent") return []
-  const { containername = "" } = config
-  return containername === ""
+  if (!isObject(config)) return []
+  const { containername = "", mode } = config
+  if (mode === "session") return sessionProblems(config)
+  return containername === "" || mode !== "persistent"
     ? []
     : [{ path: ["config", "containername"], message: "does not go with mode persistent: set persistent.name instead" }]
+}
+
+/** What takes a container that several programs share, or that goes on after its first one. */
+const sessionProblems = ({ containername = "", host, sftpFallback = false }: Readonly<Record<string, unknown>>) => {
+  const restart = isObject(host) && isObject(host["RestartPolicy"]) ? (host["RestartPolicy"]["Name"] ?? "") : ""
+  return [
+    ...(containername === ""
+      ? []
+      : [
+          {
+            path: ["config", "containername"],
+            message: "does not go with mode session: the containers of several sessions cannot all have one name"
+          }
+        ]),
+    ...(sftpFallback === false
+      ? []
+      : [
+          {
+            path: ["config", "sftpFallback"],
+            message: "does not go with mode session: set it to false, and put an SFTP server into the image"
+          }
+        ]),
+    ...(restart === "" || restart === "no"
+      ? []
+      : [
+          {
+            path: ["config", "host", "RestartPolicy"],
+            message: "does not go with mode session: a program is not run again when it has ended"
+          }
+        ])
+  ]
 }
 
 /** Warm containers are made before it is known for whom. */

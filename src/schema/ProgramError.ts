@@ -265,6 +265,22 @@ export class ProgramLost extends Schema.TaggedError<ProgramLost>("dockerrun/Prog
 }
 
 /**
+ * In mode `session` a container is one program's, and no other one runs in it.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class NoSharedContainer extends Schema.TaggedError<NoSharedContainer>("dockerrun/NoSharedContainer")(
+  "NoSharedContainer",
+  {}
+) {
+  readonly code = "DOCKERRUN_NO_SHARED_CONTAINER"
+  override get message(): string {
+    return "each session has a container of its own here, and the connection has none"
+  }
+}
+
+/**
  * The name is none of RFC 4254 section 6.10.
  *
  * @since 0.1.0
@@ -318,6 +334,7 @@ export const ProgramErrorReason = Schema.Union([
   ProgramTimedOut,
   ContainerPaused,
   ProgramLost,
+  NoSharedContainer,
   SignalUnknown,
   SignalNotDelivered
 ])

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ContainerError, type ContainerErrorReason, ContainerTimedOut } from "../schema/ContainerError.ts"
@@ -37,9 +38,18 @@ export interface Acquisition {
   ) => <A, R>(request: Effect.Effect<A, DockerError, R>) => Effect.Effect<A, ContainerError, R>
   /** Tells whoever watches. */
   readonly onStep: (step: Step) => Effect.Effect<void>
-  /** Sets the deadline, `timeout`, for all the steps together. */
+  /** Sets the deadline for steps: `timeout` after the beginning of the acquisition, however many parts it has. */
   readonly inTime: <A, R>(steps: Effect.Effect<A, ContainerError, R>) => Effect.Effect<A, ContainerError, R>
 }
+
+/**
+ * With the time that it took, in whole milliseconds, for the log.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const millis = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [number, A], E, R> =>
+  Effect.map(Effect.timed(effect), ([duration, result]) => [Math.round(Duration.toMillis(duration)), result])
 
 /**
  * @since 0.1.0
@@ -50,6 +60,7 @@ export const make = Effect.fnUntraced(function* (
   onStep: (step: Step) => Effect.Effect<void>
 ): Effect.fn.Return<Acquisition, never, DockerRunConfig> {
   const { config } = yield* DockerRunConfig
+  const begin = yield* Clock.currentTimeMillis
   let current: ContainerFailure.Step = "inspect"
   let lastFailure: DockerError | undefined
 
@@ -77,15 +88,18 @@ export const make = Effect.fnUntraced(function* (
         Retry.whileTransient,
         Effect.mapError((error) => fail(ContainerFailure.reason(step, error, config), error))
       ),
-    inTime: Effect.timeoutOrElse({
-      duration: config.timeout,
-      // What the engine said last tells more than that time is up.
-      orElse: () =>
-        Effect.fail(
-          lastFailure === undefined
-            ? fail(new ContainerTimedOut({ step: current, seconds: Duration.toSeconds(config.timeout) }))
-            : fail(ContainerFailure.reason(current, lastFailure, config), lastFailure)
-        )
-    })
+    inTime: (steps) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.timeoutOrElse(steps, {
+          duration: Math.max(0, begin + Duration.toMillis(config.timeout) - now),
+          // What the engine said last tells more than that time is up.
+          orElse: () =>
+            Effect.fail(
+              lastFailure === undefined
+                ? fail(new ContainerTimedOut({ step: current, seconds: Duration.toSeconds(config.timeout) }))
+                : fail(ContainerFailure.reason(current, lastFailure, config), lastFailure)
+            )
+        })
+      )
   }
 })

@@ -3,8 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ContainerError } from "../schema/ContainerError.ts"
@@ -19,7 +17,6 @@ import type { Owner } from "./ContainerOwner.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
-import { Instance } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
@@ -41,10 +38,6 @@ export interface RunningContainer {
   readonly ended: Effect.Effect<void>
 }
 
-/** With the time that it took, in whole milliseconds, for the log. */
-const millis = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [number, A], E, R> =>
-  Effect.map(Effect.timed(effect), ([duration, result]) => [Math.round(Duration.toMillis(duration)), result])
-
 /**
  * What the engine is asked for, for whomever it may be.
  *
@@ -57,16 +50,6 @@ export const specOf = (config: ExecutionConfig): ContainerSpec => ({
   config: { ...config.container, Cmd: config.idleCommand },
   host: config.host,
   network: config.network
-})
-
-/** The same for an owner: with its labels, which win over those of the configuration, and those of the server. */
-const ownedBy = Effect.fnUntraced(function* (owner: Owner, spec: ContainerSpec) {
-  const identity = (yield* Instance)?.labels(yield* Clock.currentTimeMillis)
-  return {
-    ...spec,
-    ...(owner.name === undefined ? {} : { name: owner.name }),
-    config: { ...spec.config, Labels: { ...spec.config.Labels, ...identity, ...owner.labels } }
-  }
 })
 
 /**
@@ -105,14 +88,16 @@ export const launch = Effect.fnUntraced(function* (
   const { config } = yield* DockerRunConfig
   const image = config.container.Image
   const { during, onStep } = acquisition
-  const plain = yield* ownedBy(owner, specOf(config))
+  const plain = specOf(config)
   const armed = (yield* LifecycleConfig).deadMansSwitch ? DeadMansSwitch.arm(plain, config) : undefined
 
   yield* onStep({ _tag: "Creating" })
   const scope = yield* Effect.scope
   // Closes after the container was removed: a removal by the switch would only get in the way of ours.
   const holdScope = yield* Scope.fork(scope)
-  const [createMs, id] = yield* ContainerCreation.create(owner, armed ?? plain, acquisition, afterlife).pipe(millis)
+  const [createMs, id] = yield* ContainerCreation.create(owner, armed ?? plain, acquisition, afterlife).pipe(
+    Acquisition.millis
+  )
   const events = yield* ContainerEvents
   yield* events.follow(id)
   yield* onStep({ _tag: "Starting" })
@@ -122,7 +107,7 @@ export const launch = Effect.fnUntraced(function* (
       : yield* docker
           .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
           .pipe(Scope.provide(holdScope), during("start"))
-  const [startMs] = yield* docker.startContainer(id).pipe(during("start"), millis)
+  const [startMs] = yield* docker.startContainer(id).pipe(during("start"), Acquisition.millis)
   yield* logger.log({
     level: "info",
     code: "CONTAINER_STARTED",

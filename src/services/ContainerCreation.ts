@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,15 +16,16 @@ import type { DockerError } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { Acquisition } from "./Acquisition.ts"
 import { remove } from "./ContainerRemoval.ts"
-import { connectionLabel, type Owner } from "./ContainerOwner.ts"
+import { type Owner, selector } from "./ContainerOwner.ts"
 import { type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { Instance } from "./Instance.ts"
 import type { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
 import { StartTicket, type Ticket } from "./StartQueue.ts"
 
 /**
- * Creates the container and registers its removal before anything else can happen. An engine that does not answer at all
+ * Creates the container, with its owner's labels, and registers its removal before anything else can happen. An engine that does not answer at all
  * holds that removal up for `timeout`, and no longer.
  *
  * The request to the engine runs in a fiber of its own, which the finalizer waits for: a connection that ends while the
@@ -35,16 +37,15 @@ import { StartTicket, type Ticket } from "./StartQueue.ts"
  * @category operations
  */
 export const create = Effect.fnUntraced(function* (
-  { connectionId }: Owner,
+  owner: Owner,
   spec: ContainerSpec,
   { during }: Acquisition,
   afterlife: Scope.Scope
 ): Effect.fn.Return<ContainerId, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const { config } = yield* DockerRunConfig
-  const made = docker
-    .listContainers([`${connectionLabel}=${connectionId}`])
-    .pipe(Effect.map((list) => list.map(({ id }) => id)))
+  const owned = yield* ownedBy(owner, spec)
+  const made = docker.listContainers(selector(owner)).pipe(Effect.map((list) => list.map(({ id }) => id)))
   const ticket: Ticket = { isWaiting: false }
   let request: Fiber.Fiber<ContainerId, DockerError> | undefined
   let isDoubtful = false
@@ -78,7 +79,7 @@ export const create = Effect.fnUntraced(function* (
 
   const ask = Effect.uninterruptible(
     Effect.map(
-      Effect.forkIn(Effect.provideService(docker.createContainer(spec), StartTicket, ticket), afterlife),
+      Effect.forkIn(Effect.provideService(docker.createContainer(owned), StartTicket, ticket), afterlife),
       (fiber) => {
         request = fiber
         return fiber
@@ -96,6 +97,16 @@ export const create = Effect.fnUntraced(function* (
   return yield* Effect.suspend(() =>
     isDoubtful ? Effect.flatMap(made, ([id]) => (id === undefined ? ask : Effect.succeed(id))) : ask
   ).pipe(during("create"))
+})
+
+/** The specification with the owner's name and labels, which win over those of the configuration, and those of the server. */
+const ownedBy = Effect.fnUntraced(function* (owner: Owner, spec: ContainerSpec) {
+  const identity = (yield* Instance)?.labels(yield* Clock.currentTimeMillis)
+  return {
+    ...spec,
+    ...(owner.name === undefined ? {} : { name: owner.name }),
+    config: { ...spec.config, Labels: { ...spec.config.Labels, ...identity, ...owner.labels } }
+  }
 })
 
 /** How long a container is waited for that was asked for by a connection which has ended. */

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { ConnectionId } from "../schema/Identifiers.ts"
+import type { ChannelId, ConnectionId } from "../schema/Identifiers.ts"
 import type { Login } from "./Login.ts"
 
 /**
@@ -29,7 +29,15 @@ export interface Client {
 export const connectionLabel = "containerssh_connection_id"
 
 /**
- * What a container is created for: a connection, or a place in the pool, which has an id of the same form. As long as
+ * The label of a container that belongs to one channel of its connection: the channel's number.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const channelLabel = "dockerrun_channel_id"
+
+/**
+ * What a container is created for: a connection, one of its channels, or a place in the pool, which has an id of the same form. As long as
  * the id is registered with `Instance`, the container is needed.
  *
  * @since 0.1.0
@@ -38,6 +46,8 @@ export const connectionLabel = "containerssh_connection_id"
 export interface Owner {
   readonly connectionId: ConnectionId
   readonly labels: Readonly<Record<string, string>>
+  /** Without it the owner is the whole connection. */
+  readonly channelId?: ChannelId
   /** A name for the container; without one, the engine makes one up. */
   readonly name?: string
 }
@@ -93,3 +103,25 @@ export const ofClient = ({ address, connectionId, username }: Client): Owner => 
   connectionId,
   labels: { [connectionLabel]: connectionId, containerssh_ip: address, containerssh_username: username }
 })
+
+/**
+ * A channel of a connection as the owner of a container of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofChannel = (client: Client, channelId: ChannelId): Owner => {
+  const owner = ofClient(client)
+  return { ...owner, channelId, labels: { ...owner.labels, [channelLabel]: String(channelId) } }
+}
+
+/**
+ * The labels (`name=value`) by which the containers of an owner are found, and no others.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const selector = ({ channelId, connectionId }: Owner): ReadonlyArray<string> => [
+  `${connectionLabel}=${connectionId}`,
+  ...(channelId === undefined ? [] : [`${channelLabel}=${channelId}`])
+]

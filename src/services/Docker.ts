@@ -47,6 +47,10 @@ export interface Image {
   readonly tags: ReadonlyArray<string>
   /** Size in bytes. */
   readonly size: number
+  /** Whose rights its programs have, unless the container says otherwise. Empty: root. */
+  readonly user: string
+  /** `NAME=value`, for every container of it. */
+  readonly env: ReadonlyArray<string>
 }
 
 /**
@@ -274,6 +278,11 @@ export class Docker extends Context.Service<
     ) => Effect.Effect<ContainerExit, DockerError>
     /** Sends a signal (`SIGTERM`) to the main process. `Conflict` when the container does not run. */
     readonly killContainer: (id: ContainerId, signal: string) => Effect.Effect<void, DockerError>
+    /**
+     * Gives the terminal of the main process another size. Fails when it does not run; without a terminal nothing happens,
+     * or it fails.
+     */
+    readonly resizeContainer: (id: ContainerId, size: TerminalSize) => Effect.Effect<void, DockerError>
     /** Kills it if it runs, and removes it together with its anonymous volumes. */
     readonly removeContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
     /** All containers, running or not, that bear every one of the labels (`name` or `name=value`). */

@@ -14,7 +14,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ContainerError } from "../schema/ContainerError.ts"
-import { ProgramError, ProgramLost } from "../schema/ProgramError.ts"
+import { NoSharedContainer, ProgramError, ProgramLost } from "../schema/ProgramError.ts"
 import type { ChannelId, ContainerId } from "../schema/Identifiers.ts"
 import type { Step } from "./Acquisition.ts"
 import type { ProgramOutput } from "./ByteSink.ts"
@@ -33,6 +33,7 @@ import * as PersistentContainer from "./PersistentContainer.ts"
 import * as PersistentUse from "./PersistentUse.ts"
 import * as Program from "./Program.ts"
 import { SecurityConfig } from "./SecurityConfig.ts"
+import * as SessionContainer from "./SessionContainer.ts"
 import * as SftpFallback from "./SftpFallback.ts"
 import * as Session from "./Session.ts"
 import { Spool } from "./Spool.ts"
@@ -47,7 +48,24 @@ import * as TerminalModes from "./TerminalModes.ts"
 export type ContainerStep = Step | { readonly _tag: "Waiting" } | { readonly _tag: "Done" }
 
 /**
- * A connection whose client has authenticated. Its container is being made, or there, or could not be made.
+ * A session channel, and how its container comes along.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChannelSession extends Session.Session {
+  /**
+   * Waits until a program could be started. Gives the container if it is the connection's; in mode `session` it is made
+   * with the program, and only its image is waited for.
+   */
+  readonly container: Effect.Effect<ContainerId | undefined, ContainerError>
+  /** Ends with `Done`, also when there will be no container. */
+  readonly steps: Stream.Stream<ContainerStep>
+}
+
+/**
+ * A connection whose client has authenticated. Its container is being made, or there, or could not be made; or there is
+ * none, for in mode `session` each session has its own, and what is said here of the connection's never happens.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +78,7 @@ export interface Connection {
   /** How the making of the container comes along; ends with `Done`, also when it failed. */
   readonly steps: Stream.Stream<ContainerStep>
   /** Opens a session channel. Any number may be open at once. */
-  readonly session: (channelId: ChannelId) => Effect.Effect<Session.Session>
+  readonly session: (channelId: ChannelId) => Effect.Effect<ChannelSession>
   /** Runs a program that is the server's own in the container, without a terminal, until the Scope closes. */
   readonly run: (
     channelId: ChannelId,
@@ -121,13 +139,23 @@ const make = Effect.gen(function* () {
   const pool = yield* ContainerPool.make
   const use = PersistentUse.make()
   const isPersistent = config.mode === "persistent"
+  const isPerSession = config.mode === "session"
   if (isPersistent) yield* Effect.forkScoped(use.run)
+
+  const logFailure = (error: ContainerError) =>
+    logger.log({
+      level: "error",
+      code: error.code,
+      message: error.message,
+      ...(error.cause === undefined ? {} : { cause: error.cause })
+    })
 
   /** Into the connection's Scope, by mode. */
   const acquire = Effect.fnUntraced(function* (
     client: ContainerOwner.Client,
     onStep: (step: Step) => Effect.Effect<void>
   ) {
+    if (isPerSession) return yield* Effect.never
     if (isPersistent) return yield* PersistentContainer.acquire(client, onStep, use)
     const warm = yield* pool.take(client, config)
     return warm ?? (yield* Container.acquire(ContainerOwner.ofClient(client), onStep, layerScope))
@@ -149,14 +177,7 @@ const make = Effect.gen(function* () {
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
     yield* acquire(client, (next) => SubscriptionRef.set(step, next)).pipe(
-      Effect.tapError((error) =>
-        logger.log({
-          level: "error",
-          code: error.code,
-          message: error.message,
-          ...(error.cause === undefined ? {} : { cause: error.cause })
-        })
-      ),
+      Effect.tapError(logFailure),
       Scope.provide(containerScope),
       // First the client learns of it, then what there is of a container goes: that may take its time.
       Effect.onExit((exit) =>
@@ -214,8 +235,7 @@ const make = Effect.gen(function* () {
     const lines = motd.replace(/\r?\n$/u, "").split(/\r?\n/u)
     const greeting = new TextEncoder().encode(lines.map((line) => `${line}\r\n`).join(""))
     /** A person who has a file `.hushlogin` does not want to be greeted. */
-    const greet = Effect.fnUntraced(function* (id: ContainerId, output: ProgramOutput) {
-      const { home } = yield* account
+    const greet = Effect.fnUntraced(function* (id: ContainerId, home: string | undefined, output: ProgramOutput) {
       const isHushed =
         home === undefined
           ? false
@@ -223,12 +243,27 @@ const make = Effect.gen(function* () {
       if (!isHushed) output.stdout.write(greeting)
     }, Effect.provideContext(context))
 
-    const start = (channelId: ChannelId): Session.SessionOptions["start"] =>
+    const enter = (running: RunningProgram) =>
+      Effect.acquireRelease(
+        Effect.sync(() => programs.add(running)),
+        () => Effect.sync(() => programs.delete(running))
+      )
+    /** A program ends with its channel or with the connection, whichever is first. */
+    const channelScope = Effect.gen(function* () {
+      const scope = yield* Scope.fork(programScope)
+      yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+      return scope
+    })
+
+    const startIn = (channelId: ChannelId): Session.SessionOptions["start"] =>
       Effect.fnUntraced(function* ({ command, env, kind, subsystem, terminal }, output) {
+        if (isPerSession) {
+          return yield* new ProgramError({ connectionId, channelId, reason: new NoSharedContainer() })
+        }
         const { ended, id, waiting } = yield* Deferred.await(container)
-        const { env: accountEnv } = yield* account
+        const { env: accountEnv, home } = yield* account
         const size = terminal()
-        if (motd !== "" && kind === "shell" && size !== undefined) yield* greet(id, output)
+        if (motd !== "" && kind === "shell" && size !== undefined) yield* greet(id, home, output)
         const wanted = {
           command,
           env: { ...accountEnv, ...env, ...LoginEnvironment.ofConnection(client, size !== undefined) },
@@ -239,9 +274,7 @@ const make = Effect.gen(function* () {
         }
         const isRepeated = programsStarted > 0
         programsStarted += 1
-        // A program ends with its channel or with the connection, whichever is first.
-        const scope = yield* Scope.fork(programScope)
-        yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+        const scope = yield* channelScope
         const fallback =
           subsystem === SftpFallback.subsystem
             ? yield* SftpFallback.start(
@@ -266,11 +299,7 @@ const make = Effect.gen(function* () {
           waiting.replace({ wanted, isRepeated, ended: Effect.map(Effect.exit(program.exit), Exit.isSuccess) }),
           programScope
         )
-        const running = { program, hasTerminal: size !== undefined }
-        yield* Effect.acquireRelease(
-          Effect.sync(() => programs.add(running)),
-          () => Effect.sync(() => programs.delete(running))
-        )
+        yield* enter({ program, hasTerminal: size !== undefined })
         // Not every stream that broke shows it soon: over a wire that was cut each finds out in its own time.
         const lost = ended.pipe(
           Effect.andThen(Effect.sleep(lastWords)),
@@ -297,33 +326,78 @@ const make = Effect.gen(function* () {
       )
     ).pipe(Effect.map((found): Record<string, string> => Object.fromEntries(found.flat())))
 
-    const connection: Connection = {
+    const shared = {
       container: Effect.map(Deferred.await(container), ({ id }) => id),
+      steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(isDone))
+    }
+    /** The container of one session, and how it comes along. */
+    const makeOwn = Effect.fnUntraced(function* (channelId: ChannelId) {
+      const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
+      const prepared = yield* Effect.cached(
+        SessionContainer.prepare(client, channelId, (next) => SubscriptionRef.set(step, next)).pipe(
+          Effect.tapError(logFailure),
+          Effect.ensuring(SubscriptionRef.set(step, { _tag: "Done" })),
+          Effect.provideContext(context)
+        )
+      )
+      const start: Session.SessionOptions["start"] = Effect.fnUntraced(function* (
+        { command, env, kind, terminal },
+        output
+      ) {
+        const place = yield* prepared
+        const size = terminal()
+        const scope = yield* channelScope
+        const program = yield* SessionContainer.start(
+          place,
+          {
+            command,
+            env,
+            onCreated: (id) =>
+              motd !== "" && kind === "shell" && size !== undefined ? greet(id, place.home, output) : Effect.void,
+            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } })
+          },
+          output,
+          layerScope
+        ).pipe(
+          Effect.tapError((error) => (error._tag === "ContainerError" ? logFailure(error) : Effect.void)),
+          Scope.provide(scope),
+          Effect.provideContext(context)
+        )
+        yield* enter({ program, hasTerminal: size !== undefined })
+        return program
+      })
+      return {
+        start,
+        container: Effect.as(prepared, undefined),
+        steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(isDone))
+      }
+    })
+
+    const connection: Connection = {
+      ...shared,
       ended: Deferred.await(container).pipe(
         Effect.flatMap(({ ended }) => ended),
         // A container that never was does not end.
         Effect.catch(() => Effect.never)
       ),
-      steps: SubscriptionRef.changes(step).pipe(Stream.takeUntil(({ _tag }) => _tag === "Done")),
-      session: (channelId) =>
-        Effect.sync(() =>
-          Session.make({
-            connectionId,
-            channelId,
-            config,
-            security,
-            acceptEnv: login.acceptEnv,
-            forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
-            permissions: login.permissions,
-            start: (program, output) =>
-              Effect.flatMap(provided, (more) =>
-                start(channelId)({ ...program, env: { ...program.env, ...more } }, output)
-              )
-          })
-        ),
+      session: Effect.fnUntraced(function* (channelId) {
+        const { start, ...place } = isPerSession ? yield* makeOwn(channelId) : { ...shared, start: startIn(channelId) }
+        const session = Session.make({
+          connectionId,
+          channelId,
+          config,
+          security,
+          acceptEnv: login.acceptEnv,
+          forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
+          permissions: login.permissions,
+          start: (program, output) =>
+            Effect.flatMap(provided, (more) => start({ ...program, env: { ...program.env, ...more } }, output))
+        })
+        return { ...session, ...place }
+      }),
       provide: (name, value) => Effect.sync(() => variables.set(name, value)),
       run: (channelId, command, output) =>
-        start(channelId)({ kind: "command", command, env: { LC_ALL: "C" }, terminal: () => undefined }, output),
+        startIn(channelId)({ kind: "command", command, env: { LC_ALL: "C" }, terminal: () => undefined }, output),
       terminate: (gracePeriod) =>
         Effect.forEach(programs, terminateProgram, { concurrency: "unbounded", discard: true }).pipe(
           Effect.timeoutOption(gracePeriod),
@@ -335,6 +409,8 @@ const make = Effect.gen(function* () {
 
   return DockerRun.of({ connect })
 })
+
+const isDone = ({ _tag }: ContainerStep): boolean => _tag === "Done"
 
 interface RunningProgram {
   readonly program: Program.Program

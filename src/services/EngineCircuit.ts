@@ -121,6 +121,7 @@ const make = Effect.gen(function* () {
       attachContainer: (id, options) => guard("attach container", docker.attachContainer(id, options)),
       waitContainer: (id, condition) => guard("wait for container", docker.waitContainer(id, condition)),
       killContainer: (id, signal) => guard("kill container", docker.killContainer(id, signal)),
+      resizeContainer: (id, size) => guard("resize container", docker.resizeContainer(id, size)),
       removeContainer: (id) => guard("remove container", docker.removeContainer(id)),
       renameContainer: (id, name) => guard("rename container", docker.renameContainer(id, name)),
       listContainers: (labels) => guard("list containers", docker.listContainers(labels)),

@@ -17,10 +17,6 @@ import {
   ProgramError,
   type ProgramErrorReason,
   ProgramLost,
-  ProgramNotExecutable,
-  ProgramNotFound,
-  ProgramNotLaunched,
-  ProgramNotQueued,
   ProgramTimedOut,
   SignalNotDelivered
 } from "../schema/ProgramError.ts"
@@ -32,6 +28,7 @@ import { EnginePriority } from "./EnginePriority.ts"
 import { EngineState } from "./EngineState.ts"
 import { Logger } from "./Logger.ts"
 import * as ProgramExit from "./ProgramExit.ts"
+import * as ProgramFailure from "./ProgramFailure.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
 import type { WaitingPrograms } from "./WaitingPrograms.ts"
@@ -78,6 +75,8 @@ export interface ProgramSpec {
  * @category models
  */
 export interface Program {
+  /** The program's own container, in mode `session`; in the other modes it is the connection's. */
+  readonly container?: ContainerId
   readonly stdin: ByteSink.ByteSink
   /** Waits for the end of the program and of its output, and tells how it ended. */
   readonly exit: Effect.Effect<ProgramExit.ProgramExit, ProgramError>
@@ -109,7 +108,7 @@ export const start = Effect.fn("Program.start")(function* (
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
   const events = yield* ContainerEvents
   const engine = yield* EngineState
-  const failWith = (error: DockerError) => fail(reasonOf(error, spec.command[0]), error)
+  const failWith = (error: DockerError) => fail(ProgramFailure.reason(error, spec.command[0]), error)
   /** Says more of what is known of the container. */
   const explain = (error: ProgramError) => {
     if (error.reason._tag !== "ProgramLost") return Effect.fail(error)
@@ -351,19 +350,3 @@ const deliverSignal = Effect.fnUntraced(function* (
   yield* streams.ended
   return yield* exitStatus(exec)
 }, Effect.scoped)
-
-const reasonOf = ({ reason }: DockerError, program: string): ProgramErrorReason => {
-  switch (reason._tag) {
-    case "ProgramNotStarted":
-      return reason.exitCode === 127 ? new ProgramNotFound({ program }) : new ProgramNotExecutable({ program })
-    // The container is gone (404) or does not run any more (409), or the engine that held it went away.
-    case "NotFound":
-    case "Conflict":
-    case "Unreachable":
-      return new ProgramLost()
-    case "Overloaded":
-      return new ProgramNotQueued()
-    default:
-      return new ProgramNotLaunched()
-  }
-}

@@ -135,6 +135,7 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
         exec: docker.createExec(missing, { command: ["true"], env: [], tty: false }),
         "start of an exec": Effect.scoped(docker.startExec(missingExec, { tty: false, output })),
         "inspection of an exec": docker.inspectExec(missingExec),
+        "resize of a container": docker.resizeContainer(missing, { columns: 80, rows: 24 }),
         "resize of an exec": docker.resizeExec(missingExec, { columns: 80, rows: 24 })
       }
       for (const [name, operation] of Object.entries(operations)) yield* expectReason(name, operation, "NotFound")

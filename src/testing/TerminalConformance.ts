@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import { Docker } from "../services/Docker.ts"
 import { begin, type ConformanceCase, expectEqual, makeCase, type Setting, until } from "./Conformance.ts"
-import { runContainer, shell, startExec, type } from "./ConformanceContainer.ts"
+import { collect, makeContainer, runContainer, shell, startExec, type } from "./ConformanceContainer.ts"
 
 /**
  * @internal
@@ -30,6 +30,35 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
       yield* ask("\n43 132\r\n")
       yield* type(exec.streams, "exit 6\r")
       yield* expectEqual("the status", yield* exec.status, 6)
+    })
+  ),
+  makeCase(
+    "terminals",
+    "of a container's main process get each new size",
+    Effect.gen(function* () {
+      const docker = yield* Docker
+      const id = yield* makeContainer(setting, {
+        Cmd: ["/bin/sh"],
+        Tty: true,
+        OpenStdin: true,
+        StdinOnce: true,
+        AttachStdin: true,
+        AttachStdout: true,
+        AttachStderr: true
+      })
+      const collected = collect()
+      const streams = yield* docker.attachContainer(id, { tty: true, output: collected.output })
+      yield* Effect.exit(docker.resizeContainer(id, { columns: 90, rows: 20 }))
+      yield* docker.startContainer(id)
+      yield* docker.resizeContainer(id, { columns: 132, rows: 43 })
+      yield* Effect.raceFirst(
+        collected.awaitText("\n43 132\r\n"),
+        Effect.forever(Effect.andThen(type(streams, "stty size\r"), Effect.sleep("50 millis")))
+      )
+      yield* type(streams, "exit 6\r")
+      yield* streams.ended
+      yield* expectEqual("the status", yield* docker.waitContainer(id, "not-running"), { exitCode: 6 })
+      yield* Effect.exit(docker.resizeContainer(id, { columns: 100, rows: 40 }))
     })
   ),
   makeCase(

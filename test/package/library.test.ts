@@ -49,7 +49,8 @@ const failures: ReadonlyArray<ProgramError.ProgramErrorReason> = [
   new ProgramError.ProgramNotQueued(),
   new ProgramError.ProgramTimedOut({ seconds: 60 }),
   new ProgramError.ContainerPaused(),
-  new ProgramError.ProgramLost()
+  new ProgramError.ProgramLost(),
+  new ProgramError.NoSharedContainer()
 ]
 
 const refusals: ReadonlyArray<ProgramError.ProgramErrorReason> = [

@@ -158,7 +158,7 @@ describe("ImagePull.isPresent", () => {
         Layer.mock(Docker, {
           inspectImage: () =>
             reason === undefined
-              ? Effect.succeed({ id: "sha256:1", tags: [], size: 1 })
+              ? Effect.succeed({ id: "sha256:1", tags: [], size: 1, user: "", env: [] })
               : Effect.fail(new DockerError({ operation: "inspect image", reason }))
         })
       )

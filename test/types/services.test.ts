@@ -45,6 +45,7 @@ describe("the engine", () => {
       attachContainer: Channels<DockerError, Scope.Scope>
       waitContainer: Channels<DockerError>
       killContainer: Channels<DockerError>
+      resizeContainer: Channels<DockerError>
       removeContainer: Channels<DockerError>
       listContainers: Channels<DockerError>
       statPath: Channels<DockerError>

@@ -35,7 +35,10 @@ export const Version = Schema.Struct({
 export const ImageInspect = Schema.Struct({
   Id: Schema.String,
   RepoTags: listOf(Schema.String),
-  Size: Schema.optionalKey(Schema.Finite)
+  Size: Schema.optionalKey(Schema.Finite),
+  Config: Schema.optionalKey(
+    Schema.NullOr(Schema.Struct({ User: Schema.optionalKey(Schema.String), Env: listOf(Schema.String) }))
+  )
 })
 
 /**

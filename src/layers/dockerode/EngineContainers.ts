@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DockerError, ServerError } from "../../schema/DockerError.ts"
 import type { ContainerId } from "../../schema/Identifiers.ts"
-import type { Docker } from "../../services/Docker.ts"
+import type { Docker, TerminalSize } from "../../services/Docker.ts"
 import type { ApiNegotiation } from "./ApiNegotiation.ts"
 import * as Answers from "./EngineAnswers.ts"
 import { decodeWith, type EngineClient } from "./EngineClient.ts"
@@ -140,6 +140,17 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     )
   })
 
+  const resizeContainer = Effect.fn("Docker.resizeContainer")(function* (id: ContainerId, size: TerminalSize) {
+    yield* withVersion((version) =>
+      client.send({
+        operation: "resize container",
+        method: "POST",
+        path: `${containerPath(version, id)}/resize`,
+        query: { h: size.rows, w: size.columns }
+      })
+    )
+  })
+
   const removeContainer = Effect.fn("Docker.removeContainer")(function* (id: ContainerId) {
     yield* withVersion((version) =>
       client.send({
@@ -199,6 +210,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     attachContainer,
     waitContainer,
     killContainer,
+    resizeContainer,
     removeContainer,
     listContainers,
     containerEvents

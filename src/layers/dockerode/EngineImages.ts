@@ -26,7 +26,13 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       client.send({ operation, method: "GET", path: `/v${version}/images/${name}/json` })
     )
     const image = yield* decodeImage(operation, answer)
-    return { id: image.Id, tags: image.RepoTags ?? [], size: image.Size ?? 0 }
+    return {
+      id: image.Id,
+      tags: image.RepoTags ?? [],
+      size: image.Size ?? 0,
+      user: image.Config?.User ?? "",
+      env: image.Config?.Env ?? []
+    }
   })
 
   const pullImage: Docker["Service"]["pullImage"] = (reference, options) => {

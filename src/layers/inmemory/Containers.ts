@@ -10,7 +10,7 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import { BadRequest, Conflict, type DockerErrorReason, NotFound, ProgramNotStarted } from "../../schema/DockerError.ts"
 import { ContainerId } from "../../schema/Identifiers.ts"
-import type { ContainerEvent, ContainerInfo, ContainerSpec } from "../../services/Docker.ts"
+import type { ContainerEvent, ContainerInfo, ContainerSpec, TerminalSize } from "../../services/Docker.ts"
 import type { ContainerRecord } from "../../services/InMemoryEngine.ts"
 import * as Signal from "../../services/Signal.ts"
 import type { ClientStream } from "./ClientStream.ts"
@@ -137,6 +137,11 @@ const commandOf = ({ image, spec }: Container): readonly [string, ...ReadonlyArr
 
 /** Where the programs of a container start, unless they are told otherwise. */
 const directoryOf = ({ image, spec }: Container): string => spec.config.WorkingDir ?? image.workingDirectory ?? "/"
+
+const sizeOf = ({ spec }: Container): TerminalSize => {
+  const [rows = 24, columns = 80] = spec.host.ConsoleSize ?? []
+  return { columns, rows }
+}
 
 const isDelivery = (command: ReadonlyArray<string>): boolean =>
   (["group", "all"] as const).some((target) => command[2] === Signal.delivery("TERM", "", target)[2])
@@ -308,7 +313,7 @@ export const make = Effect.fnUntraced(function* (
       env: [],
       user: undefined,
       workingDirectory: undefined,
-      size: container.tty ? { columns: 80, rows: 24 } : undefined,
+      size: container.tty ? sizeOf(container) : undefined,
       write: (output, bytes) =>
         Effect.forEach([...container.attached], (client) => client.write(output, bytes), {
           concurrency: "unbounded",

@@ -207,6 +207,12 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
       call("attachContainer", [id], (breakPoint) => attach(id, output, breakPoint), { held: true }),
     waitContainer: (id, condition) => call("waitContainer", [id, condition], () => wait(id, condition), { held: true }),
     killContainer: (id, signal) => call("killContainer", [id, signal], () => kill(id, signal)),
+    resizeContainer: (id, size) =>
+      call("resizeContainer", [id, size], () =>
+        Effect.map(containers.running(id), (container) => {
+          if (container.tty) container.main?.resize(size)
+        })
+      ),
     removeContainer: (id) =>
       call("removeContainer", [id], () => Effect.flatMap(containers.find(id), containers.remove)),
     listContainers: (labels) =>

@@ -216,7 +216,9 @@ export const make = (options: ImagesOptions): Images => {
       return Effect.succeed({
         id: idOf(image),
         tags: [...local].flatMap(([name, one]) => (one === image && !name.includes("@") ? [name] : [])),
-        size: image.size ?? sizes.get(image) ?? 0
+        size: image.size ?? sizes.get(image) ?? 0,
+        user: image.user ?? "",
+        env: image.env ?? []
       })
     },
     pull,

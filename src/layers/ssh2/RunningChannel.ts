@@ -11,7 +11,7 @@ import type { ContainerError } from "../../schema/ContainerError.ts"
 import type { ContainerId } from "../../schema/Identifiers.ts"
 import type { ProgramError } from "../../schema/ProgramError.ts"
 import type { Presence } from "../../services/ConnectionTime.ts"
-import type { Connection } from "../../services/DockerRun.ts"
+import type { ChannelSession } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { Program } from "../../services/Program.ts"
 import * as ProgramExit from "../../services/ProgramExit.ts"
@@ -26,7 +26,8 @@ const notRun = ProgramExit.exited(125)
 const redrawInterval = "100 millis"
 
 export interface RunningChannelOptions {
-  readonly connection: Connection
+  /** Where the program is to run. */
+  readonly place: Pick<ChannelSession, "container" | "steps">
   readonly presence: Presence
   readonly program: AdmittedProgram
   readonly channel: ServerChannel
@@ -37,7 +38,7 @@ export interface RunningChannelOptions {
 }
 
 /** Runs the program until it ends or the client closes the channel, whichever is first; then the channel is over. */
-export const run = ({ channel, closed, columns, connection, presence, program }: RunningChannelOptions) => {
+export const run = ({ channel, closed, columns, place, presence, program }: RunningChannelOptions) => {
   let containerId: ContainerId | undefined
   // Attached in the same step in which the channel was accepted: an `error` that nobody hears ends the process. What
   // failed is the connection, which logs it.
@@ -55,10 +56,14 @@ export const run = ({ channel, closed, columns, connection, presence, program }:
         (remove) => Effect.sync(remove)
       )
     }
-    if (program.tty) yield* Effect.raceFirst(Effect.exit(connection.container), showPull(connection, channel, columns))
-    containerId = yield* connection.container
-    yield* Effect.annotateLogsScoped({ containerId })
+    if (program.tty) yield* Effect.raceFirst(Effect.exit(place.container), showPull(place, channel, columns))
+    containerId = yield* place.container
+    if (containerId !== undefined) yield* Effect.annotateLogsScoped({ containerId })
     const running = yield* program.start(ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed), presence.touch))
+    if (running.container !== undefined) {
+      containerId = running.container
+      yield* Effect.annotateLogsScoped({ containerId })
+    }
     yield* logger.log({
       level: "info",
       code: "PROGRAM_STARTED",
@@ -150,9 +155,13 @@ const report = Effect.fnUntraced(function* (
 })
 
 /** Shows how the pull of the image comes along, and leaves no trace of it. Ends with the making of the container. */
-const showPull = (connection: Connection, channel: ServerChannel, columns: () => number): Effect.Effect<void> => {
+const showPull = (
+  { steps }: Pick<ChannelSession, "steps">,
+  channel: ServerChannel,
+  columns: () => number
+): Effect.Effect<void> => {
   let isDrawn = false
-  return connection.steps.pipe(
+  return steps.pipe(
     Stream.buffer({ capacity: 1, strategy: "sliding" }),
     Stream.runForEach((step) => {
       if (step._tag !== "Pulling") return Effect.void

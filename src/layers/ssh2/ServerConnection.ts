@@ -154,7 +154,7 @@ export const serve = Effect.fnUntraced(
       own(
         Deferred.await(backend).pipe(
           Effect.flatMap((connection) =>
-            Effect.map(connection.session(channelId), (session) => ({ connection, presence, session }))
+            Effect.map(connection.session(channelId), (session) => ({ presence, session }))
           ),
           Deferred.into(session),
           Effect.asVoid

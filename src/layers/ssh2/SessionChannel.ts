@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { ServerChannel, Session as Ssh2Session } from "ssh2"
 import type { ProgramError } from "../../schema/ProgramError.ts"
 import type { Presence } from "../../services/ConnectionTime.ts"
-import type { Connection } from "../../services/DockerRun.ts"
+import type { ChannelSession } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
 import type { AdmittedProgram, Session } from "../../services/Session.ts"
 import * as PacketSize from "./PacketSize.ts"
@@ -18,9 +18,8 @@ export type Fork = (effect: Effect.Effect<void, never, Logger>) => void
 
 /** What the backend made for this channel. */
 export interface Backend {
-  readonly connection: Connection
   readonly presence: Presence
-  readonly session: Session
+  readonly session: ChannelSession
 }
 
 /** As many refusals of a channel are worth a line each; who asks on and on should not fill the log. */
@@ -73,7 +72,7 @@ export const listen = (
     reject: (() => void) | undefined
   ) =>
     fork(
-      Effect.flatMap(backend, ({ connection, presence, session }) =>
+      Effect.flatMap(backend, ({ presence, session }) =>
         Effect.matchEffect(admit(session), {
           onFailure: (error) =>
             Effect.andThen(
@@ -85,7 +84,7 @@ export const listen = (
             return channel === undefined
               ? Effect.void
               : RunningChannel.run({
-                  connection,
+                  place: session,
                   presence,
                   program,
                   channel,
