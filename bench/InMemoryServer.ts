@@ -30,6 +30,8 @@ const zeros: InMemoryDocker.SimulatedProgram = Effect.fnUntraced(function* ({ ar
 const swallow: InMemoryDocker.SimulatedProgram = ({ stdin }) => Effect.as(Stream.runDrain(stdin), 0)
 
 const engine = InMemoryDocker.layer({
+  // What is measured is the server, also after ten thousand connections.
+  remembers: false,
   images: {
     [image]: {
       programs: { ...InMemoryDocker.standardPrograms, [memoryPrograms.zeros]: zeros, [memoryPrograms.swallow]: swallow }

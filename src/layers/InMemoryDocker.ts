@@ -53,6 +53,11 @@ export interface Options {
   readonly faults?: ReadonlyArray<Fault>
   /** How long after the end of an exec's output its exit status is known. Default: no time. */
   readonly exitDelay?: Duration.Input
+  /**
+   * Whether calls, and containers that were removed, are kept to be asked for. Default: true. An engine that serves for
+   * long grows with them.
+   */
+  readonly remembers?: boolean
 }
 
 const engineInfo: EngineInfo = {
@@ -66,13 +71,13 @@ const engineInfo: EngineInfo = {
 const make = Effect.fnUntraced(function* (options: Options) {
   const scope = yield* Effect.scope
   const plan = FaultPlan.make()
-  const { awaitCalls, call, log } = Calls.make(plan, scope)
+  const { awaitCalls, call, log } = Calls.make(plan, scope, options.remembers)
   const images = Images.make({
     local: options.images ?? {},
     registry: options.registry ?? {},
     registriesDown: options.registriesDown ?? []
   })
-  const containers = yield* Containers.make(images, scope, { remembersRemoved: true })
+  const containers = yield* Containers.make(images, scope, { remembersRemoved: options.remembers ?? true })
   const { docker, execs, streams } = Engine.make({
     info: engineInfo,
     call,

@@ -4,7 +4,9 @@
  * --seed N       the first seed; each round has the next one (1 unless told)
  * --rounds N     how many rounds at most (20 unless told)
  * --minutes N    begins no round after that time (10 unless told)
- * --endurance    instead of rounds: 10 000 connections through one server on an engine in memory, and 500 on the real one
+ * --endurance    instead of rounds: 10 000 connections through one server on an engine in memory, 500 on the real one
+ * --connections N     how many of those on the engine in memory
+ * --containers N      how many of those on the real one
  * --engine DIR   uses the engine that `scripts/test-engine` runs in DIR, and ends and restarts it; no other must use it
  */
 import { parseArgs } from "node:util"
@@ -20,6 +22,8 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "20" },
     minutes: { type: "string", default: "10" },
     endurance: { type: "boolean", default: false },
+    connections: { type: "string", default: "10000" },
+    containers: { type: "string", default: "500" },
     engine: { type: "string" }
   }
 })
@@ -27,11 +31,17 @@ const { values } = parseArgs({
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 const endurance = Effect.gen(function* () {
-  const memory = yield* Effect.scoped(Endurance.inMemory({ connections: 10_000, atOnce: 10, batch: 1000, say }))
-  say(`in memory: ${memory.seconds.toFixed(0)} s`)
-  const engine = yield* privateEngine(values.engine)
-  const real = yield* Effect.scoped(Endurance.onEngine(engine, { connections: 500, atOnce: 4, batch: 50, say }))
-  say(`on the engine: ${real.seconds.toFixed(0)} s`)
+  const [connections, containers] = [Number(values.connections), Number(values.containers)]
+  if (connections > 0) {
+    const { seconds } = yield* Effect.scoped(Endurance.inMemory({ connections, atOnce: 10, batch: 1000, say }))
+    say(`${connections} connections on an engine in memory: ${seconds.toFixed(0)} s`)
+  }
+  if (containers > 0) {
+    const engine = yield* privateEngine(values.engine)
+    const settings = { connections: containers, atOnce: 4, batch: 50, say }
+    const { seconds } = yield* Effect.scoped(Endurance.onEngine(engine, settings))
+    say(`${containers} connections on the real engine: ${seconds.toFixed(0)} s`)
+  }
 })
 
 const chaos = Effect.gen(function* () {

@@ -113,13 +113,13 @@ const onWay = (
 /**
  * @internal
  */
-export const make = (plan: FaultPlan, scope: Scope.Scope): Calls => {
+export const make = (plan: FaultPlan, scope: Scope.Scope, remembers: boolean = true): Calls => {
   const entries: Array<Entry> = []
   let waiting: ReadonlyArray<{ readonly isThere: () => boolean; readonly done: Deferred.Deferred<void> }> = []
 
   const begin = (operation: Operation, parameters: ReadonlyArray<unknown>, now: number): Entry => {
     const entry: Entry = { operation, arguments: parameters, startedAt: now, outcome: "pending" }
-    entries.push(entry)
+    if (remembers) entries.push(entry)
     if (waiting.length > 0) {
       const met = waiting.filter(({ isThere }) => isThere())
       // First: whoever is told may wait for the next call at once.
