@@ -7,7 +7,7 @@ import { describePlan, draw, isHit } from "./Plan.ts"
 import { privateEngine } from "./PrivateEngine.ts"
 
 /** Between them: each fault, the pool and the waiting programs on and off. */
-const seeds = [6, 22, 52]
+const seeds = [6, 22, 28]
 
 it("a seed is a plan, always the same", () => {
   assert.deepStrictEqual(draw(7), draw(7))
