@@ -11,7 +11,15 @@ import { harnessError } from "./HarnessError.ts"
 
 export const hybrid = "mlkem768x25519-sha256"
 
-const message = { serviceRequest: 5, kexinit: 20, newKeys: 21, kexInit: 30, kexReply: 31, userauthRequest: 50 }
+const message = {
+  serviceRequest: 5,
+  kexinit: 20,
+  newKeys: 21,
+  kexInit: 30,
+  kexReply: 31,
+  userauthRequest: 50,
+  userauthSuccess: 52
+}
 
 export const string = (value: string | Uint8Array): Buffer => {
   const bytes = Buffer.from(value)
@@ -153,7 +161,27 @@ export class HandshakeClient {
     return line.trimEnd()
   }
 
+  /** Takes nothing more off the wire. */
+  stopReading() {
+    this.socket.pause()
+  }
+
+  /** Waits until the server has closed the connection; what it still says is passed over. */
+  async closed(): Promise<void> {
+    while (!this.isOver) await new Promise<void>((resolve) => (this.wake = resolve))
+  }
+
+  /** Bytes as they are. */
+  write(bytes: Uint8Array) {
+    this.socket.write(bytes)
+  }
+
   send(payload: Buffer) {
+    this.write(this.seal(payload))
+  }
+
+  /** The packet of a payload, as it goes over the wire. */
+  seal(payload: Buffer): Buffer {
     // The length is not encrypted with GCM, and does not count for the padding there.
     const block = this.toServer === undefined ? 8 : 16
     const outside = this.toServer === undefined ? 0 : 4
@@ -161,14 +189,11 @@ export class HandshakeClient {
     const padding = block - (bare % block) + (block - (bare % block) < 4 ? block : 0)
     const packet = Buffer.concat([Buffer.alloc(4), Buffer.from([padding]), payload, crypto.randomBytes(padding)])
     packet.writeUInt32BE(packet.length - 4)
-    if (this.toServer === undefined) {
-      this.socket.write(packet)
-      return
-    }
+    if (this.toServer === undefined) return packet
     const cipher = crypto.createCipheriv("aes-128-gcm", this.toServer.key, nextIv(this.toServer))
     cipher.setAAD(packet.subarray(0, 4))
     const body = Buffer.concat([cipher.update(packet.subarray(4)), cipher.final()])
-    this.socket.write(Buffer.concat([packet.subarray(0, 4), body, cipher.getAuthTag()]))
+    return Buffer.concat([packet.subarray(0, 4), body, cipher.getAuthTag()])
   }
 
   /** The next payload; fails when the tag of the packet is not right. */
@@ -269,6 +294,15 @@ export class HandshakeClient {
     return this.receiveMessage(6)
   }
 
+  /** Everything up to the point where channels can be opened. */
+  async logIn(user: string, password: string): Promise<void> {
+    await this.exchangeKeys({ kex: ["curve25519-sha256"] })
+    await this.requestService()
+    const texts = [user, "ssh-connection", "password"].map((text) => string(text))
+    this.send(Buffer.concat([Buffer.from([message.userauthRequest]), ...texts, Buffer.from([0]), string(password)]))
+    await this.receiveMessage(message.userauthSuccess)
+  }
+
   /** Asks which methods there are; the answer is a refusal that names them. */
   async askMethods(user: string): Promise<string> {
     this.send(
@@ -283,13 +317,13 @@ export class HandshakeClient {
 }
 
 /** What the client does on a connection of its own, in bounded time. */
-export const handshake = <A>(port: number, use: (client: HandshakeClient) => Promise<A>) =>
+export const handshake = <A>(port: number, use: (client: HandshakeClient) => Promise<A>, deadline = 15_000) =>
   Effect.acquireUseRelease(
     Effect.sync(() => new HandshakeClient(port)),
     (client) =>
       within(
         Effect.tryPromise({ try: () => use(client), catch: harnessError("the handshake") }),
-        15_000,
+        deadline,
         () => "the handshake"
       ),
     (client) => Effect.sync(() => client.end())
