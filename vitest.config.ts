@@ -55,6 +55,8 @@ export default defineConfig({
     // Tests talk to a real container engine: more files at once only queue there and make every deadline less true.
     maxWorkers: 2,
     testTimeout: 30_000,
+    // The whole proof takes long on a machine that others share: what fails once is tried once more, and told.
+    retry: process.env["CI"] === undefined ? 0 : 1,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
     restoreMocks: true,

@@ -197,6 +197,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const image: SimulatedImage = {
       shell: false,
       command: ["/bin/sh"],
+      user: "user",
       workingDirectory: "/",
       env: ["PATH=/usr/local/bin:/usr/bin:/bin"],
       find: (command, workingDirectory) => {

@@ -31,10 +31,13 @@ layer(NodeServices.layer)("YamlConfig", (it) => {
     (name) =>
       Effect.gen(function* () {
         const { dockerrun } = yield* YamlConfig.readFile({ path: example(name), environment: {} })
-        const { timeout, ...config } = dockerrun.config
+        // The rest is this program's own, and has its defaults.
+        const { mode, persistent, pool, sftpFallback, timeout, waitingPrograms, ...config } = dockerrun.config
+        assert.deepStrictEqual([mode, pool.size, sftpFallback, waitingPrograms], ["connection", 0, false, true])
+        assert.strictEqual(persistent.name, "dockerrun-{username}")
         assert.isTrue(Duration.equals(timeout, Duration.seconds(90)))
         assert.deepStrictEqual(
-          { ...dockerrun, config },
+          { host: dockerrun.host, config },
           {
             host: "unix:///var/run/docker.sock",
             config: {
@@ -185,7 +188,7 @@ layer(NodeServices.layer)("YamlConfig", (it) => {
         `${text}dockerrun: { config: { disableShell: true, container: { <<: *shared, user: 0 } } }`
       )
       assert.deepStrictEqual(problems, [
-        "test.yaml:1:1: shared: unknown key; valid: ssh, auth, engine, dockerrun, lifecycle, log",
+        "test.yaml:1:1: shared: unknown key; valid: ssh, auth, security, engine, dockerrun, lifecycle, log",
         "test.yaml:1:29: dockerrun.config.container.usr: unknown key; did you mean User?"
       ])
       const { dockerrun } = yield* read(

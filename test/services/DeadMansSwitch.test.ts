@@ -113,11 +113,11 @@ describe("a container with the switch", () => {
         [0]
       )
       yield* inTime(close, 10)
-      assert.deepStrictEqual(yield* (yield* RecordedLog).codes, [
-        "CONTAINER_STARTED",
-        "CONTAINER_LOST",
-        "CONTAINER_REMOVED"
-      ])
+      const codes = yield* (yield* RecordedLog).codes
+      assert.deepStrictEqual(
+        codes.filter((code) => code.startsWith("CONTAINER_")),
+        ["CONTAINER_STARTED", "CONTAINER_LOST", "CONTAINER_REMOVED"]
+      )
     }).pipe(Effect.provide(backend()))
   )
 

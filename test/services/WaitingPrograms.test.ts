@@ -180,7 +180,10 @@ describeEngine("a program that a waiting shell becomes is the same as an exec of
           const here = yield* There
           // No line editor: what a shell draws depends on when the keys come.
           const script = `stty size; stty -a; echo ready
-            while read -r line; do case $line in size) stty size ;; *) echo "got $line" ;; esac; done`
+            while read -r line; do case $line in
+              size) until [ "$(stty size)" = "20 70" ]; do sleep 0.05; done; stty size ;;
+              *) echo "got $line" ;;
+            esac; done`
           const [plain, handed] = yield* bothWays(
             here,
             { command: sh(script), env: xterm, terminal },
