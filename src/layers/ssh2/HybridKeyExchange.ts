@@ -11,6 +11,7 @@
 import * as crypto from "node:crypto"
 import * as Predicate from "effect/Predicate"
 import type { Connection } from "ssh2"
+import * as PacketReader from "./PacketReader.ts"
 import { text } from "./PacketWriter.ts"
 import { packetsOf, protocolOf } from "./Ssh2Protocol.ts"
 
@@ -70,16 +71,6 @@ export const isAvailable: boolean = (() => {
     return false
   }
 })()
-
-interface PacketReader {
-  read: (payload: Buffer) => Buffer
-}
-
-const isPacketReader = (value: unknown): value is PacketReader =>
-  Predicate.hasProperty(value, "read") && Predicate.isFunction(value.read)
-
-const holdsReader = (value: unknown): value is { read: PacketReader } =>
-  Predicate.hasProperty(value, "read") && isPacketReader(value.read)
 
 interface Protocol {
   _kex: unknown
@@ -156,7 +147,7 @@ const exchangeNames = (entry: string): string => (entry === name ? standIn : ent
 export const teach = (client: Connection): boolean => {
   const protocol = protocolOf(client)
   const packets = packetsOf(client)
-  if (!isAvailable || !isProtocol(protocol) || !holdsReader(packets)) return false
+  if (!isAvailable || !isProtocol(protocol)) return false
   const { kex: own } = protocol._offer.lists
   const offered = own.array
   if (!offered.includes(name)) return true
@@ -171,19 +162,7 @@ export const teach = (client: Connection): boolean => {
     own.array = [standIn]
     return Buffer.concat([payload.subarray(0, listStart), ...text(list.names.map(exchangeNames).join(",")), list.rest])
   }
-  const watch = (reader: PacketReader): PacketReader => {
-    const read = reader.read.bind(reader)
-    reader.read = (payload) => disguise(read(payload))
-    return reader
-  }
-
-  let reader = watch(packets.read)
-  Object.defineProperty(packets, "read", {
-    get: () => reader,
-    set: (next: PacketReader) => {
-      reader = isPacketReader(next) ? watch(next) : next
-    }
-  })
+  if (!PacketReader.onEach(packets, disguise)) return false
   let current = protocol._kex
   Object.defineProperty(protocol, "_kex", {
     get: () => current,

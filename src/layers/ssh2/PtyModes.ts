@@ -8,6 +8,7 @@
 import * as Predicate from "effect/Predicate"
 import type { Connection } from "ssh2"
 import { decode, type TerminalModes } from "../../services/TerminalModes.ts"
+import * as PacketReader from "./PacketReader.ts"
 
 const messageChannelRequest = 98
 const name = Buffer.from("pty-req")
@@ -29,18 +30,6 @@ const encodedModes = (packet: Buffer): Buffer | undefined => {
   return packet.length < end ? undefined : packet.subarray(modesAt + 4, end)
 }
 
-interface PacketReader {
-  /** Takes a packet as it came and gives it as it was before it was compressed. */
-  read: (packet: Buffer) => Buffer
-}
-
-const isReader = (value: unknown): value is PacketReader =>
-  Predicate.hasProperty(value, "read") && Predicate.isFunction(value.read)
-
-/** What holds the reader of a connection; compression puts a new one there. */
-const holdsReader = (value: unknown): value is { read: PacketReader } =>
-  Predicate.hasProperty(value, "read") && isReader(value.read)
-
 /**
  * Gives the modes of the `pty-req` that is being emitted at the moment. To be called before the key exchange.
  */
@@ -48,27 +37,13 @@ export const watch = (client: Connection): (() => TerminalModes | undefined) => 
   const protocol = Predicate.hasProperty(client, "_protocol") ? client._protocol : undefined
   const holder = Predicate.hasProperty(protocol, "_packetRW") ? protocol._packetRW : undefined
   let current: TerminalModes | undefined
-  const watched = (reader: PacketReader): PacketReader => {
-    const read = reader.read.bind(reader)
-    reader.read = (compressed) => {
-      const packet = read(compressed)
-      if (packet[0] !== messageChannelRequest) return packet
-      const bytes = encodedModes(packet)
-      current = bytes === undefined ? undefined : decode(bytes)
-      // Where ssh2 begins: the end of the list. What it takes for an unknown mode would end the connection.
-      if (bytes !== undefined && bytes.length > 1) bytes[1] = 0
-      return packet
-    }
-    return reader
-  }
-  if (holdsReader(holder)) {
-    let reader = watched(holder.read)
-    Object.defineProperty(holder, "read", {
-      get: () => reader,
-      set: (next: PacketReader) => {
-        reader = isReader(next) ? watched(next) : next
-      }
-    })
-  }
+  PacketReader.onEach(holder, (packet) => {
+    if (packet[0] !== messageChannelRequest) return packet
+    const bytes = encodedModes(packet)
+    current = bytes === undefined ? undefined : decode(bytes)
+    // Where ssh2 begins: the end of the list. What it takes for an unknown mode would end the connection.
+    if (bytes !== undefined && bytes.length > 1) bytes[1] = 0
+    return packet
+  })
   return () => current
 }
