@@ -1,62 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { waitFor } from "../support/Deadline.ts"
-import { connectionContainers, describeEngine, waitForContainers } from "../support/Engine.ts"
+import { describeEngine, waitForContainers } from "../support/Engine.ts"
 import { ssh, startSsh } from "../support/OpenSsh.ts"
-import { startServer, type TestServer } from "../support/Server.ts"
-
-/** The workers that programs have been started by. */
-const servedBy = ({ events }: TestServer) =>
-  new Set(events.filter(({ code }) => code === "PROGRAM_STARTED").map(({ worker }) => worker))
+import { startServer } from "../support/Server.ts"
 
 describeEngine("a server of several processes", () => {
-  it.effect(
-    "has its connections served by all of them, and loses only those of one that is killed",
-    () =>
-      Effect.gen(function* () {
-        const user = "workers"
-        const server = yield* startServer({ user, args: ["--workers", "2"] })
-        yield* server.waitForEvent("WORKERS_STARTED")
-        assert.lengthOf(server.children(), 2)
-        const first = yield* startSsh({ ...server.target, command: "cat" })
-        yield* server.waitForEvent("PROGRAM_STARTED")
-        const second = yield* startSsh({ ...server.target, command: "cat" })
-        yield* waitFor(
-          "both workers to serve",
-          Effect.sync(() => servedBy(server).size === 2)
-        )
-        const [pid] = server.children()
-        if (pid === undefined) return assert.fail("there is no worker")
-        process.kill(pid, "SIGKILL")
-        const lost = yield* server.waitForEvent("WORKER_LOST")
-        assert.strictEqual(lost["signal"], "SIGKILL")
-        // One connection is gone, with its container, and the other one goes on.
-        yield* waitForContainers(1, user)
-        yield* waitFor(
-          "one client to end",
-          Effect.sync(() => first.hasExited() || second.hasExited())
-        )
-        const survivor = first.hasExited() ? second : first
-        survivor.stdin.write("still here\n")
-        yield* waitFor(
-          "the echo",
-          Effect.sync(() => {
-            const chunk: unknown = survivor.stdout.read()
-            return String(chunk).includes("still here")
-          })
-        )
-        yield* waitFor(
-          "another worker",
-          Effect.sync(() => server.children().length === 2)
-        )
-        assert.strictEqual((yield* ssh({ ...server.target, command: "echo again" })).stdout, "again\n")
-        yield* server.kill("SIGTERM")
-        assert.strictEqual((yield* server.exit()).status, 0)
-        assert.deepStrictEqual(yield* connectionContainers(user), [])
-      }),
-    120_000
-  )
-
   it.effect(
     "counts a user's connections over all of them",
     () =>
