@@ -2,7 +2,8 @@
  * The program's layers over an engine in memory: what SSH alone costs. Run like the program itself:
  * `node bench/InMemoryServer.ts serve --config FILE`.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"

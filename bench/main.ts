@@ -8,7 +8,7 @@
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import { detectCrypto } from "../src/layers/Ssh2Server.ts"
 import type { Case, Scale } from "./Case.ts"

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import cluster from "node:cluster"
 import { createRequire } from "node:module"
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Command } from "effect/cli"

@@ -1,5 +1,5 @@
 /** The command `dockerrun` and its subcommands. */
-import type { NodeServices } from "@effect/platform-node"
+import type * as NodeServices from "@effect/platform-node/NodeServices"
 import { Command } from "effect/cli"
 import { check } from "./check.ts"
 import { doctor } from "./doctor.ts"

@@ -10,7 +10,7 @@
  * --engine DIR   uses the engine that `scripts/test-engine` runs in DIR, and ends and restarts it; no other must use it
  */
 import { parseArgs } from "node:util"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import { campaign } from "./Campaign.ts"
 import * as Endurance from "./Endurance.ts"

@@ -14,7 +14,7 @@ describe("import direction", () => {
     ["src/services/A.ts", `import type Docker from "dockerode"`, "services must not depend on a technology"],
     [
       "src/services/A.ts",
-      `import { NodeServices } from "@effect/platform-node"`,
+      `import * as NodeServices from "@effect/platform-node/NodeServices"`,
       "services must not depend on a technology"
     ],
     ["src/services/A.ts", `export * from "../App.ts"`, "services must not import App"],
