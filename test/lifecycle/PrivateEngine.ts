@@ -1,6 +1,5 @@
 /** An engine of a test's own, which may be killed, stopped and started again. */
-import { spawn } from "node:child_process"
-import { existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -20,13 +19,6 @@ export interface PrivateEngine {
   readonly restart: (...flags: ReadonlyArray<string>) => Effect.Effect<void, HarnessError>
   /** Takes the socket away, as a careless person would. */
   readonly unlinkSocket: Effect.Effect<void>
-}
-
-/** What `scripts/test-engine` knows a process by: its pid, and when it was started. */
-const identity = (pid: number): string => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return `${pid} ${fields[19] ?? ""}\n`
 }
 
 /** Starts the engine. It is stopped, and everything of it removed, when the Scope closes. */
@@ -57,22 +49,11 @@ export const privateEngine = (name: string): Effect.Effect<PrivateEngine, Harnes
         // The next one does not start while this one is there.
         (one) => (name === "SIGKILL" ? Effect.asVoid(waitFor("the engine's end", isGone(one))) : Effect.void)
       )
-    const [command = "", ...argv] = readFileSync(`/proc/${pid()}/cmdline`, "latin1").split("\0").slice(0, -1)
-
     return {
       host,
       docker,
       signal,
-      restart: (...flags) =>
-        Effect.try({
-          try: () => {
-            const log = openSync(join(directory, "dockerd.log"), "a")
-            const engine = spawn(command, [...argv, ...flags], { detached: true, stdio: ["ignore", log, log] })
-            engine.unref()
-            writeFileSync(join(directory, "dockerd.id"), identity(engine.pid ?? 0))
-          },
-          catch: harnessError("starting the engine again")
-        }).pipe(Effect.andThen(waitFor("the engine to answer again", Effect.isSuccess(docker("version")), 60_000))),
+      restart: (...flags) => Effect.asVoid(output(script, ["resume", ...flags], { env, deadline: 120_000 })),
       unlinkSocket: Effect.sync(() => rmSync(socket))
     }
   })
