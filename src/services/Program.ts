@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { Conflict, DockerError } from "../schema/DockerError.ts"
 import type { ChannelId, ConnectionId, ContainerId, ExecId } from "../schema/Identifiers.ts"
 import {
@@ -31,6 +30,7 @@ import * as ProgramExit from "./ProgramExit.ts"
 import * as ProgramFailure from "./ProgramFailure.ts"
 import * as Retry from "./Retry.ts"
 import * as Signal from "./Signal.ts"
+import * as TerminalSizing from "./TerminalSizing.ts"
 import type { WaitingPrograms } from "./WaitingPrograms.ts"
 
 /**
@@ -260,21 +260,15 @@ export const start = Effect.fn("Program.start")(function* (
     Effect.forkIn(streamScope)
   )
 
-  // One at a time: of two requests an engine may serve the second one first.
-  const resizing = yield* Semaphore.make(1)
-  let lastSize = terminal
+  const resize = yield* TerminalSizing.make(
+    (size) => docker.resizeExec(exec, size),
+    () => Deferred.isDoneUnsafe(ended)
+  )
 
   return {
     stdin: streams.stdin,
     exit: Deferred.await(ended),
-    resize: (size) =>
-      Effect.suspend(() => {
-        lastSize = size
-        return resizing.withPermit(
-          // A size that another has overtaken is of no interest any more.
-          Effect.suspend(() => (lastSize === size ? Effect.ignore(docker.resizeExec(exec, size)) : Effect.void))
-        )
-      }),
+    resize,
     signal: (name) =>
       Effect.suspend(() => {
         sent.add(name)

@@ -7,7 +7,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import type { ContainerError } from "../schema/ContainerError.ts"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ExecutionConfig } from "../schema/DockerRunConfig.ts"
@@ -30,6 +29,7 @@ import type { Program } from "./Program.ts"
 import * as ProgramExit from "./ProgramExit.ts"
 import * as ProgramFailure from "./ProgramFailure.ts"
 import * as Signal from "./Signal.ts"
+import * as TerminalSizing from "./TerminalSizing.ts"
 
 /**
  * A session whose image is present.
@@ -181,17 +181,10 @@ export const start = Effect.fn("SessionContainer.start")(function* (
     Effect.forkIn(streamScope)
   )
 
-  // One at a time: of two requests an engine may serve the second one first.
-  const resizing = yield* Semaphore.make(1)
-  let lastSize: TerminalSize | undefined
-  const resize = (size: TerminalSize) =>
-    Effect.suspend(() => {
-      lastSize = size
-      return resizing.withPermit(
-        // A size that another has overtaken is of no interest any more.
-        Effect.suspend(() => (lastSize === size ? Effect.ignore(docker.resizeContainer(id, size)) : Effect.void))
-      )
-    })
+  const resize = yield* TerminalSizing.make(
+    (size) => docker.resizeContainer(id, size),
+    () => Deferred.isDoneUnsafe(ended)
+  )
   // Engines before API 1.42 do not heed the size of the specification.
   if (terminal !== undefined) yield* Effect.forkScoped(resize(terminal), { startImmediately: true })
 

@@ -112,12 +112,31 @@ describe("a program", () => {
     )
   )
 
+  it.effect("has a size that the engine did not take at first", () =>
+    Effect.gen(function* () {
+      const { close, session, start } = yield* openSession
+      yield* session.pty({ term: "xterm", columns: 80, rows: 25 })
+      const { stdout } = yield* start(session.exec("/bin/sized"))
+      yield* inTime(session.window({ columns: 120, rows: 40 }), 5)
+      yield* inTime(Effect.sleep("1500 millis"), 5)
+      assert.match(stdout(), /;120x40;$/u)
+      yield* close
+    }).pipe(
+      Effect.provide(
+        backend({
+          images,
+          faults: [{ operation: "resizeExec", times: 3, effect: { _tag: "Fail", reason: engineError } }]
+        })
+      )
+    )
+  )
+
   it.effect("is not harmed by a resize that fails, nor is the session", () =>
     Effect.gen(function* () {
       const { close, session, start } = yield* openSession
       yield* session.pty({ term: "xterm", columns: 80, rows: 25 })
       const { program } = yield* start(session.exec("/bin/sized"))
-      yield* session.window({ columns: 120, rows: 40 })
+      yield* inTime(session.window({ columns: 120, rows: 40 }), 5)
       yield* session.signal("INT")
       assert.deepStrictEqual(yield* program.exit, ProgramExit.exited(42))
       yield* session.window({ columns: 10, rows: 10 })

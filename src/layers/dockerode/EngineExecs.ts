@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { ContainerId, ExecId } from "../../schema/Identifiers.ts"
 import type { Docker, TerminalSize } from "../../services/Docker.ts"
@@ -26,6 +28,15 @@ const terminal = (version: string, { command, modes, size, tty }: Parameters<Doc
 }
 
 const execPath = (version: string, id: ExecId) => `/v${version}/exec/${encodeURIComponent(id)}`
+
+/** The size that a program is to start with, until the engine takes it. */
+interface FirstSize {
+  size: TerminalSize
+  readonly isOver: Deferred.Deferred<void>
+}
+
+/** An engine refuses to resize a program that it is still starting, so it is asked again, for about two seconds. */
+const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ duration: "2 seconds" }))
 
 /**
  * @internal
@@ -56,15 +67,44 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     return (yield* decodeCreated(operation, answer)).Id
   })
 
-  const resizeExec = Effect.fn("Docker.resizeExec")(function* (id: ExecId, size: TerminalSize) {
-    yield* withVersion((version) =>
+  const sendSize = (id: ExecId, size: TerminalSize) =>
+    withVersion((version) =>
       client.send({
         operation: "resize exec",
         method: "POST",
         path: `${execPath(version, id)}/resize`,
         query: { h: size.rows, w: size.columns }
       })
-    )
+    ).pipe(Effect.asVoid)
+
+  const firstSizes = new Map<ExecId, FirstSize>()
+  /** Has the program learn its first size, or the one that it has got in the meantime. */
+  const setFirstSize = (id: ExecId, size: TerminalSize) =>
+    Effect.suspend(() => {
+      const first: FirstSize = { size, isOver: Deferred.makeUnsafe() }
+      firstSizes.set(id, first)
+      return Effect.suspend(() => Effect.as(sendSize(id, first.size), first.size)).pipe(
+        Effect.retry(resizeAgain),
+        Effect.repeat({ until: (sent) => sent === first.size }),
+        // The program may be over already, and its size is then nobody's concern.
+        Effect.ignore({ log: "Debug", message: "the first size of a terminal could not be set" }),
+        Effect.ensuring(
+          Effect.suspend(() => {
+            firstSizes.delete(id)
+            return Deferred.succeed(first.isOver, undefined)
+          })
+        )
+      )
+    })
+
+  const resizeExec = Effect.fn("Docker.resizeExec")(function* (id: ExecId, size: TerminalSize) {
+    const first = firstSizes.get(id)
+    if (first !== undefined) {
+      // Else the first size, which is asked for until the engine takes it, might come last.
+      first.size = size
+      yield* Deferred.await(first.isOver)
+    }
+    yield* sendSize(id, size)
   })
 
   const readExec = Effect.fnUntraced(function* (id: ExecId) {
@@ -100,7 +140,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
         size: options.size,
         output: options.output,
         inspect: readExec(id),
-        resize: (size) => resizeExec(id, size)
+        setFirstSize: (size) => setFirstSize(id, size)
       })
     )
   })

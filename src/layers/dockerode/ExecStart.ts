@@ -28,9 +28,6 @@ export const sizeAtStart = "1.42"
 
 type ExecAnswer = typeof Answers.ExecInspect.Type
 
-/** An engine refuses to resize a program that it is still starting, so it is asked again, for about two seconds. */
-const resizeAgain = Schedule.exponential("5 millis", 1.5).pipe(Schedule.upTo({ duration: "2 seconds" }))
-
 /**
  * What Podman says of an exec that nobody has started. Docker gives it no exit code, and a process id for good to one
  * that was started; Podman forgets the process with its end, from when on the exec can be removed.
@@ -66,7 +63,8 @@ export const start = Effect.fnUntraced(function* (options: {
   readonly size: TerminalSize | undefined
   readonly output: ProgramOutput
   readonly inspect: Effect.Effect<ExecAnswer, DockerError>
-  readonly resize: (size: TerminalSize) => Effect.Effect<void, DockerError>
+  /** For engines that do not take the size with the start. */
+  readonly setFirstSize: (size: TerminalSize) => Effect.Effect<void>
 }): Effect.fn.Return<ProgramStreams, DockerError, Scope.Scope> {
   const { client, operation, size, tty } = options
   const sized = tty && size !== undefined && ApiVersion.isAtLeast(options.version, sizeAtStart)
@@ -107,12 +105,10 @@ export const start = Effect.fnUntraced(function* (options: {
       .pipe(Effect.forkScoped({ startImmediately: true }))
   )
   if (tty && size !== undefined && !sized) {
-    yield* options.resize(size).pipe(
-      Effect.retry(resizeAgain),
-      // The program may be over already, and its size is then nobody's concern.
-      Effect.ignore({ log: "Debug", message: "the first size of a terminal could not be set" }),
+    yield* options.setFirstSize(size).pipe(
       Effect.raceFirst(Effect.ignore(streams.ended)),
-      Effect.forkScoped
+      // At once, so that whatever is said of the size from now on comes after it.
+      Effect.forkScoped({ startImmediately: true })
     )
   }
   return { stdin: streams.stdin, ended: Effect.andThen(streams.ended, refusal.verdict(operation)) }

@@ -10,7 +10,7 @@ import type { ByteSink } from "../../../src/services/ByteSink.ts"
 import { Docker } from "../../../src/services/Docker.ts"
 import { makeCollector } from "../../fixtures/EngineProgram.ts"
 import { frame, socketPath, streaming } from "../../fixtures/FakeEngine.ts"
-import { pause } from "../../support/Deadline.ts"
+import { pause, waitFor } from "../../support/Deadline.ts"
 
 /** Starts an exec on a fake engine and hands both ends of its stream to the test. */
 const startOn = Effect.fnUntraced(function* (options: {
@@ -28,6 +28,32 @@ const startOn = Effect.fnUntraced(function* (options: {
   })
   return { streams, engineSide: yield* Deferred.await(accepted) }
 })
+
+it.live("a new size of a terminal comes after its first one, however long the engine does not take that", () =>
+  Effect.gen(function* () {
+    const path = yield* socketPath
+    const asked: Array<number> = []
+    const taken: Array<number> = []
+    const takesSize = ({ columns }: { readonly columns: number }) => {
+      asked.push(columns)
+      if (asked.length > 6) taken.push(columns)
+      return asked.length > 6
+    }
+    yield* streaming(path, () => {}, takesSize)
+    const docker = Context.get(yield* Layer.build(DockerodeDocker.layerHost({ host: `unix://${path}` })), Docker)
+    const output = { stdout: makeCollector().sink, stderr: makeCollector().sink }
+    const id = ExecId.make("0123")
+    yield* docker.startExec(id, { tty: true, size: { columns: 80, rows: 24 }, output })
+    yield* waitFor(
+      "the engine to be asked",
+      Effect.sync(() => asked.length > 2)
+    )
+    yield* docker.resizeExec(id, { columns: 132, rows: 43 })
+    assert.include(asked, 80)
+    assert.strictEqual(taken.at(-1), 132)
+    assert.notInclude(taken, 80)
+  })
+)
 
 /** A sink that takes what it gets and asks for a pause until it is released. */
 const makeSlow = () => {
