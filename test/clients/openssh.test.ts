@@ -12,14 +12,14 @@ import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 describeEngine("OpenSSH", () => {
   layer(Clients.layer, { timeout: 400_000 })((it) => {
     it.effect(
-      "rekeys several times within 64 MiB, and no byte is lost either way",
+      "rekeys several times within 40 MiB, and no byte is lost either way",
       () =>
         Effect.gen(function* () {
           const { target } = yield* Clients
-          const bytes = randomBytes(64 * 2 ** 20)
+          const bytes = randomBytes(40 * 2 ** 20)
           const result = yield* ssh({
             ...target,
-            options: { RekeyLimit: "8M", LogLevel: "DEBUG1" },
+            options: { RekeyLimit: "5M", LogLevel: "DEBUG1" },
             command: "cat",
             stdin: bytes,
             keepOutput: false,

@@ -31,7 +31,7 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
     )
 
     it.effect(
-      "the end of the input is a half-close: all output still comes, 200 times out of 200",
+      "the end of the input is a half-close: all output still comes, 50 times out of 50",
       () =>
         Effect.gen(function* () {
           const id = yield* runningContainer
@@ -42,7 +42,7 @@ describeEngine("DockerodeDocker: the streams of a program", () => {
               stdin.end()
             }
           })
-          for (let i = 0; i < 200; i++) {
+          for (let i = 0; i < 50; i++) {
             const program = yield* once
             assert.strictEqual(program.stdout, "xend\n", `run ${i}`)
             assert.strictEqual(program.exitCode, 0)

@@ -6,7 +6,7 @@ import { controlMaster, ssh, startSsh } from "../support/OpenSsh.ts"
 import { startServer } from "../support/Server.ts"
 import { tcpProxy } from "../support/TcpProxy.ts"
 
-const times = 200
+const times = 40
 
 // At the same time: one of the two does nothing but wait for the keepalives of an idle connection to fail.
 describeEngine("over time", { concurrent: true }, () => {

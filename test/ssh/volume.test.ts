@@ -65,10 +65,10 @@ const megabytesPerSecond = (bytes: number, milliseconds: number) => (bytes / 1_0
 describeEngine("large volumes through ssh", () => {
   layer(SharedServer.start({ user }))((it) => {
     it.effect(
-      "256 MiB of random bytes go up and come down unchanged",
+      "64 MiB of random bytes go up and come down unchanged",
       () =>
         Effect.gen(function* () {
-          const size = 256
+          const size = 64
           const { file, sha256 } = yield* randomFile(size)
           const { target } = yield* controlMaster((yield* SharedServer).target)
           const deadline = 120_000
@@ -79,7 +79,7 @@ describeEngine("large volumes through ssh", () => {
           const down = yield* ssh({ ...target, command: "cat /tmp/random", keepOutput: false, deadline })
           assert.deepStrictEqual([down.status, down.length, down.sha256], [0, size * mebibyte, sha256])
           process.stdout.write(
-            `256 MiB: up ${megabytesPerSecond(down.length, up.elapsed)} MB/s, down ${megabytesPerSecond(down.length, down.elapsed)} MB/s\n`
+            `${size} MiB: up ${megabytesPerSecond(down.length, up.elapsed)} MB/s, down ${megabytesPerSecond(down.length, down.elapsed)} MB/s\n`
           )
           const both = yield* ssh({ ...target, command: "cat", stdin: { file }, keepOutput: false, deadline })
           assert.deepStrictEqual([both.status, both.sha256], [0, sha256])

@@ -97,16 +97,15 @@ const attachTerminal = Effect.fnUntraced(function* (
   })
   // The kernel's work is done here, because it changes from prompt to program and back.
   yield* terminal.setRaw(true)
-  yield* terminal.resizes.pipe(
-    Stream.runForEach((next) =>
-      Effect.sync(() => {
-        size = next
-        shell.post({ _tag: "Resize", id: shell.id, size: next })
-        editor.resized()
-      })
-    ),
-    Effect.forkScoped
-  )
+  const resized = (next: typeof size) =>
+    Effect.sync(() => {
+      size = next
+      shell.post({ _tag: "Resize", id: shell.id, size: next })
+      editor.resized()
+    })
+  yield* terminal.resizes.pipe(Stream.runForEach(resized), Effect.forkScoped({ startImmediately: true }))
+  // It may have changed while the shell was being started with the size before.
+  yield* Effect.flatMap(terminal.size, resized)
   yield* Effect.forEach(["INT", "QUIT"] as const, (name) =>
     process.trap(
       name,
