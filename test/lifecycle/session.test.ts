@@ -9,6 +9,8 @@ import { openTerminal } from "../support/Terminal.ts"
 
 const options = (user: string, backend: ServerOptions["backend"] = {}): ServerOptions => ({
   user,
+  // OpenSSH's master tells of a client of its own that was killed when it next hears from the server.
+  ssh: { clientAliveInterval: "1s" },
   backend: { mode: "session", ...backend }
 })
 

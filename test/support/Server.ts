@@ -108,6 +108,8 @@ const serverConfig = (
             // All clients of a test are on one machine, and come at once.
             maxStartups: 1_000,
             maxStartupsPerAddress: 0,
+            // Programs that a test leaves running are not waited for.
+            shutdownGracePeriod: "500ms",
             ...options.ssh
           },
           auth: { users, ...options.auth },
