@@ -165,9 +165,8 @@ const make = Effect.gen(function* () {
     const verdict = KeyVerdict.judge(lines, { remoteAddress, now })
     if (verdict.good) {
       const fingerprint = PublicKeyBlob.fingerprint(key.blob)
-      const { permissions } = verdict
-      const identity: Identity = { username, method: "publickey", fingerprint, ...user?.own }
-      return { _tag: "Accepted", identity: permissions === undefined ? identity : { ...identity, permissions } }
+      const identity: Identity = { username, method: "publickey", fingerprint, ...verdict.binding, ...user?.own }
+      return { _tag: "Accepted", identity }
     }
     return rejected(
       verdict.reason === "UnknownKey" && user === undefined ? "UnknownUser" : verdict.reason,

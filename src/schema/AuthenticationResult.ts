@@ -21,6 +21,8 @@ export const Identity = Schema.Struct({
   fingerprint: Schema.optionalKey(Schema.String),
   /** Command line that runs instead of whatever is asked for, because the key or the certificate says so. */
   forcedCommand: Schema.optionalKey(Schema.String),
+  /** Variables that programs get because the key says so; what the client says of them does not count. */
+  environment: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   /** What this user's programs have of their own in the container. */
   container: Schema.optionalKey(UserContainer),
   /** What the key or the certificate takes away. */

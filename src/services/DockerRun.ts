@@ -389,6 +389,7 @@ const make = Effect.gen(function* () {
           security,
           acceptEnv: login.acceptEnv,
           forcedCommand: security.forceCommand === "" ? login.forcedCommand : security.forceCommand,
+          environment: login.environment,
           permissions: login.permissions,
           start: (program, output) =>
             Effect.flatMap(provided, (more) => start({ ...program, env: { ...program.env, ...more } }, output))

@@ -19,6 +19,8 @@ export interface Login {
   readonly server?: { readonly address: string; readonly port: number }
   /** Command line that runs instead of whatever is asked for, unless the configuration forces another. */
   readonly forcedCommand?: string
+  /** Variables that programs get whatever the client says. */
+  readonly environment?: Readonly<Record<string, string>>
   /** What the key or the certificate takes away. */
   readonly permissions?: Permissions
   readonly container?: UserContainer

@@ -106,6 +106,8 @@ export interface SessionOptions {
   readonly acceptEnv?: ReadonlyArray<string> | undefined
   /** Command line that runs instead of whatever is asked for. */
   readonly forcedCommand?: string | undefined
+  /** Variables that a program gets whatever the client says. */
+  readonly environment?: Readonly<Record<string, string>> | undefined
   /** What the key or the certificate takes away. */
   readonly permissions?: Permissions | undefined
   /** Waits for the container and starts the program in it. */
@@ -135,6 +137,7 @@ export const make = ({
   channelId,
   config,
   connectionId,
+  environment: fixed = {},
   forcedCommand,
   permissions,
   security,
@@ -184,6 +187,7 @@ export const make = ({
                 ...(forcedCommand === undefined && kind === "subsystem" ? { subsystem: request.name } : {}),
                 env: {
                   ...environment.all(),
+                  ...fixed,
                   ...(terminal === undefined ? {} : { TERM: terminal.term }),
                   ...(forcedCommand === undefined || original === undefined ? {} : { SSH_ORIGINAL_COMMAND: original })
                 },

@@ -11,7 +11,10 @@ import * as Session from "../../src/services/Session.ts"
 type Section = Parameters<typeof layer>[0]
 
 /** A session under a policy; what it starts is written down. */
-const open = (section: Section, options: Pick<Session.SessionOptions, "acceptEnv" | "forcedCommand"> = {}) =>
+const open = (
+  section: Section,
+  options: Pick<Session.SessionOptions, "acceptEnv" | "environment" | "forcedCommand"> = {}
+) =>
   Effect.gen(function* () {
     const started: Array<{ readonly command: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>> }> =
       []
@@ -139,24 +142,26 @@ describe("a forced command", () => {
   const forcedCommand = "/bin/menu --for 'a b'"
   const command = ["/bin/menu", "--for", "a b"]
 
-  it.effect("runs in place of commands, shells and subsystems, and is told what was asked for", () =>
-    Effect.gen(function* () {
-      const ask = Effect.fnUntraced(function* (request: (session: Session.Session) => Session.Session["shell"]) {
-        const { run, session } = yield* open({}, { forcedCommand })
-        yield* session.env("LANG", "C")
-        return yield* run(request(session))
-      })
-      const env = { LANG: "C" }
-      assert.deepStrictEqual(yield* ask(({ exec }) => exec("rm -rf /")), {
-        command,
-        env: { ...env, SSH_ORIGINAL_COMMAND: "rm -rf /" }
-      })
-      assert.deepStrictEqual(yield* ask(({ subsystem }) => subsystem("sftp")), {
-        command,
-        env: { ...env, SSH_ORIGINAL_COMMAND: "/bin/sftp" }
-      })
-      assert.deepStrictEqual(yield* ask(({ shell }) => shell), { command, env })
-    }).pipe(Effect.scoped)
+  it.effect(
+    "runs in place of commands, shells and subsystems, is told what was asked for, and has the key's variables",
+    () =>
+      Effect.gen(function* () {
+        const ask = Effect.fnUntraced(function* (request: (session: Session.Session) => Session.Session["shell"]) {
+          const { run, session } = yield* open({}, { forcedCommand, environment: { LANG: "the key's" } })
+          yield* session.env("LANG", "C")
+          return yield* run(request(session))
+        })
+        const env = { LANG: "the key's" }
+        assert.deepStrictEqual(yield* ask(({ exec }) => exec("rm -rf /")), {
+          command,
+          env: { ...env, SSH_ORIGINAL_COMMAND: "rm -rf /" }
+        })
+        assert.deepStrictEqual(yield* ask(({ subsystem }) => subsystem("sftp")), {
+          command,
+          env: { ...env, SSH_ORIGINAL_COMMAND: "/bin/sftp" }
+        })
+        assert.deepStrictEqual(yield* ask(({ shell }) => shell), { command, env })
+      }).pipe(Effect.scoped)
   )
 
   it.effect("cannot be lied to by the client, and the policy still judges what was asked for", () =>

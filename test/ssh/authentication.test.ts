@@ -1,10 +1,10 @@
-import { copyFile, readFile } from "node:fs/promises"
+import { copyFile, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { connectionContainers, describeEngine, waitForContainers } from "../support/Engine.ts"
 import { ForgingAgent } from "../support/ForgingAgent.ts"
-import { generateKey, type KeyPair, ssh } from "../support/OpenSsh.ts"
+import { generateKey, type KeyPair, ssh, type SshRequest } from "../support/OpenSsh.ts"
 import { run } from "../support/Program.ts"
 import { SharedServer, startServer, type TestServer } from "../support/Server.ts"
 import { connectClient } from "../support/Ssh2Client.ts"
@@ -73,6 +73,48 @@ describeEngine("logging in", () => {
         assert.include(event, { level: "info", username: user })
         yield* nothingStarted(server, user)
       }
+    })
+  )
+
+  it.effect("with a key that has options binds to them, and with one whose options are unknown is refused", () =>
+    Effect.gen(function* () {
+      const [bound, lesser, unknown] = [yield* generateKey(), yield* generateKey(), yield* generateKey()]
+      const user = "auth-options"
+      const authorizedKeysFile = join(yield* temporaryDirectory, "authorized_keys")
+      const lines = [
+        String.raw`no-pty,command="echo \"$SSH_ORIGINAL_COMMAND? $LANG\"",environment="LANG=the key's" ${bound.publicKey}`,
+        `restrict,pty,port-forwarding,permitopen="127.0.0.1:7009",permitlisten="7009" ${lesser.publicKey}`,
+        `no-pty,future-option ${unknown.publicKey}`
+      ]
+      yield* Effect.promise(() => writeFile(authorizedKeysFile, lines.join("\n")))
+      const modes = { forwardingMode: "enable", reverseForwardingMode: "enable", agentForwardingMode: "enable" }
+      const server = yield* startServer({
+        users: {},
+        auth: { authorizedKeysFile },
+        sections: { security: { forwarding: modes } }
+      })
+      const as = (key: KeyPair, request: Partial<SshRequest>) =>
+        ssh({ port: server.port, user, identityFile: key.privateFile, ...request, options: { LogLevel: "INFO" } })
+
+      const forced = yield* as(bound, { tty: "-tt", command: "id", args: ["-o", "SetEnv=LANG=the-client's"] })
+      assert.deepStrictEqual([forced.stdout, forced.status], ["id? the key's\n", 0], forced.stderr)
+      assert.match(forced.stderr, /PTY allocation request failed/u)
+
+      const terminal = yield* as(lesser, { tty: "-tt", args: ["-A"], command: "tty" })
+      assert.match(terminal.stdout, /^\/dev\/pts/u, terminal.stderr)
+      const refused = (rule: string) =>
+        server.waitForEvent("DOCKERRUN_FORWARDING_NOT_ALLOWED", (event) => event["rule"] === `${rule} of the key`)
+      yield* refused("no-agent-forwarding")
+      assert.match((yield* as(lesser, { args: ["-W", "127.0.0.1:7009"] })).stderr, /connection refused/u)
+      assert.match((yield* as(lesser, { args: ["-W", "127.0.0.1:7008"] })).stderr, /administratively prohibited/u)
+      yield* refused("permitopen")
+      const options = ["-N", "-o", "ExitOnForwardFailure=yes", "-R", "7008:127.0.0.1:7008"]
+      assert.match((yield* as(lesser, { args: options })).stderr, /remote port forwarding failed/u)
+      yield* refused("permitlisten")
+
+      assert.match((yield* as(unknown, { command: say })).stderr, /Permission denied \(publickey\)/u)
+      const warning = yield* server.waitForEvent("AUTHORIZED_KEYS_FILE")
+      assert.match(String(warning["message"]), /"future-option" is not honoured: it is not known/u)
     })
   )
 

@@ -8,13 +8,21 @@ import * as Result from "effect/Result"
 import type { Permissions } from "../../schema/Permissions.ts"
 import * as AddressPattern from "./AddressPattern.ts"
 
-/** The conditions under which a key is good. */
-export interface KeyOptions {
+/** What a key binds whoever logs in with it to. */
+export interface Binding {
+  /** What may not be done. */
+  readonly permissions?: Permissions
+  /** What runs instead of whatever is asked for. */
+  readonly forcedCommand?: string
+  /** Variables that programs get, whatever the client says of them. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** The conditions under which a key is good, and what it binds to. */
+export interface KeyOptions extends Binding {
   readonly from?: AddressPattern.AddressPattern
   /** Milliseconds since the Unix epoch from which on the key is no longer good. */
   readonly expiresAt?: number
-  /** What whoever logs in with the key may not do. */
-  readonly permissions?: Permissions
 }
 
 /**
@@ -32,9 +40,6 @@ const withoutEffect = new Set([
 
 const refused: Readonly<Record<string, string>> = {
   "cert-authority": "an authority is trusted by auth.trustedUserCAKeys",
-  command: "this server cannot bind a key to a command",
-  environment: "this server cannot bind a key to environment variables",
-  "no-pty": "this server cannot deny a terminal to a key",
   principals: "principals are named in authorizedPrincipals of the user",
   "verify-required": "keys on security keys (FIDO) are not supported by this server"
 }
@@ -93,58 +98,87 @@ const parseExpiry = (text: string): number | undefined => {
 /** A word of the file that may be shown: long ones could be pieces of a key in the wrong place. */
 const shown = (name: string): string => (name.length <= 32 ? `the option "${name}"` : "an option")
 
-/** `host:port`, or a port alone; either may be `*`. */
-const target = /^(?:.*:)?(?:\*|\d{1,5})$/u
+/** `host:port`; the port may be `*`, and so may the host. */
+const openTarget = /^.+:(?:\*|\d{1,5})$/u
 
-/** Parses the options field, or says why the key must not be used. */
-export const parse = (field: string): Result.Result<KeyOptions, string> => {
-  const options = split(field)
-  if (Result.isFailure(options)) return Result.fail(options.failure)
-  let from: AddressPattern.AddressPattern | undefined
-  let expiresAt: number | undefined
-  let terminal = true
-  let permissions: Permissions | undefined
-  for (const { name, value } of options.success) {
-    if (name === "from") {
+/** The same, or a port alone. */
+const listenTarget = /^(?:.*:)?(?:\*|\d{1,5})$/u
+
+/** What each option that allows or forbids changes. */
+const flags: Readonly<Record<string, Permissions>> = {
+  restrict: { pty: false, portForwarding: false, agentForwarding: false },
+  pty: { pty: true },
+  "no-pty": { pty: false },
+  "port-forwarding": { portForwarding: true },
+  "no-port-forwarding": { portForwarding: false },
+  "agent-forwarding": { agentForwarding: true },
+  "no-agent-forwarding": { agentForwarding: false }
+}
+
+/** As sshd takes it. */
+const assignment = /^(\w+)=([^\0]*)$/u
+
+/** The options that are read one after the other: of those that contradict each other the last one counts. */
+const add = (so: KeyOptions, { name, value }: Option): Result.Result<KeyOptions, string> => {
+  if (Object.hasOwn(flags, name)) {
+    if (value !== undefined) return Result.fail(`${name} has no value`)
+    return Result.succeed({ ...so, permissions: { ...so.permissions, ...flags[name] } })
+  }
+  switch (name) {
+    case "from": {
       if (value === undefined) return Result.fail('from= needs a list of patterns in quotes: from="192.0.2.0/24"')
-      if (from !== undefined) return Result.fail("from= stands there twice")
-      const pattern = AddressPattern.parse(value)
-      if (Result.isFailure(pattern)) return Result.fail(pattern.failure)
-      from = pattern.success
-    } else if (name === "expiry-time") {
+      if (so.from !== undefined) return Result.fail("from= stands there twice")
+      return Result.map(AddressPattern.parse(value), (from) => ({ ...so, from }))
+    }
+    case "expiry-time": {
       const time = value === undefined ? undefined : parseExpiry(value)
-      if (time === undefined)
-        return Result.fail('expiry-time= needs a time in quotes: "YYYYMMDD[Z]" or "YYYYMMDDHHMM[SS][Z]"')
-      expiresAt = Math.min(time, expiresAt ?? time)
-    } else if (name === "restrict") {
-      terminal = false
-      permissions = { ...permissions, portForwarding: false, agentForwarding: false }
-    } else if (name === "port-forwarding" || name === "no-port-forwarding") {
-      permissions = { ...permissions, portForwarding: name === "port-forwarding" }
-    } else if (name === "agent-forwarding" || name === "no-agent-forwarding") {
-      permissions = { ...permissions, agentForwarding: name === "agent-forwarding" }
-    } else if (name === "permitopen" || name === "permitlisten") {
-      if (value === undefined || !target.test(value))
-        return Result.fail(`${name}= needs a target in quotes: "host:port"`)
-      permissions =
-        name === "permitopen"
-          ? { ...permissions, permitOpen: [...(permissions?.permitOpen ?? []), value] }
-          : { ...permissions, permitListen: [...(permissions?.permitListen ?? []), value] }
-    } else if (name === "pty") {
-      terminal = true
-    } else if (!withoutEffect.has(name)) {
+      return time === undefined
+        ? Result.fail('expiry-time= needs a time in quotes: "YYYYMMDD[Z]" or "YYYYMMDDHHMM[SS][Z]"')
+        : Result.succeed({ ...so, expiresAt: Math.min(time, so.expiresAt ?? time) })
+    }
+    case "command": {
+      if (value === undefined || value.includes("\0")) return Result.fail("command= needs a command line in quotes")
+      // Nobody could say which of the two was meant to bind the key.
+      if (so.forcedCommand !== undefined) return Result.fail("command= stands there twice")
+      return Result.succeed({ ...so, forcedCommand: value })
+    }
+    case "environment": {
+      const [, variable, content] = assignment.exec(value ?? "") ?? []
+      if (variable === undefined || content === undefined) {
+        return Result.fail('environment= needs a variable in quotes: environment="NAME=value"')
+      }
+      // As with sshd, the first one of a name.
+      return Result.succeed({ ...so, environment: { [variable]: content, ...so.environment } })
+    }
+    case "permitopen":
+      if (value === undefined || !openTarget.test(value)) {
+        return Result.fail('permitopen= needs a target in quotes: "host:port"')
+      }
+      return Result.succeed({
+        ...so,
+        permissions: { ...so.permissions, permitOpen: [...(so.permissions?.permitOpen ?? []), value] }
+      })
+    case "permitlisten":
+      if (value === undefined || !listenTarget.test(value)) {
+        return Result.fail('permitlisten= needs a target in quotes: "port" or "host:port"')
+      }
+      return Result.succeed({
+        ...so,
+        permissions: { ...so.permissions, permitListen: [...(so.permissions?.permitListen ?? []), value] }
+      })
+    default: {
+      if (withoutEffect.has(name)) return Result.succeed(so)
       const reason = Object.hasOwn(refused, name) ? refused[name] : undefined
       return Result.fail(`${shown(name)} is not honoured: ${reason ?? "it is not known to this server"}`)
     }
   }
-  if (!terminal) {
-    return Result.fail(
-      'the option "restrict" is not honoured: this server cannot deny a terminal to a key; write restrict,pty'
-    )
-  }
-  return Result.succeed({
-    ...(from === undefined ? {} : { from }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(permissions === undefined ? {} : { permissions })
-  })
 }
+
+/** Parses the options field, or says why the key must not be used. */
+export const parse = (field: string): Result.Result<KeyOptions, string> =>
+  Result.flatMap(split(field), (options) =>
+    options.reduce<Result.Result<KeyOptions, string>>(
+      (parsed, option) => Result.flatMap(parsed, (so) => add(so, option)),
+      Result.succeed({})
+    )
+  )

@@ -3,12 +3,12 @@
  */
 import * as Result from "effect/Result"
 import type { RejectionReason } from "../../schema/AuthenticationResult.ts"
-import type { Permissions } from "../../schema/Permissions.ts"
 import type { AuthorizedKey } from "./AuthorizedKeys.ts"
+import type { Binding } from "./KeyOptions.ts"
 
-/** Good, or why not. */
+/** Good, with what it binds to; or why not. */
 export type KeyVerdict =
-  | { readonly good: true; readonly permissions?: Permissions }
+  | { readonly good: true; readonly binding: Binding }
   | { readonly good: false; readonly reason: RejectionReason; readonly detail?: string }
 
 /**
@@ -23,13 +23,13 @@ export const judge = (
   for (const { options, place } of lines) {
     if (Result.isFailure(options))
       return { good: false, reason: "KeyNotUsable", detail: `${place}: ${options.failure}` }
-    const { expiresAt, from, permissions } = options.success
+    const { expiresAt, from, ...binding } = options.success
     if (from !== undefined && !from(client.remoteAddress)) {
       unmet.push(`${place}: not from this address`)
     } else if (expiresAt !== undefined && client.now >= expiresAt) {
       unmet.push(`${place}: expired on ${new Date(expiresAt).toISOString()}`)
     } else {
-      return { good: true, ...(permissions === undefined ? {} : { permissions }) }
+      return { good: true, binding }
     }
   }
   return unmet.length === 0

@@ -5,6 +5,7 @@ import { createPublicKey, verify } from "node:crypto"
 import * as Result from "effect/Result"
 import type { PublicKey } from "../../schema/AuthenticationRequest.ts"
 import type { Identity, RejectionReason } from "../../schema/AuthenticationResult.ts"
+import type { Permissions } from "../../schema/Permissions.ts"
 import * as Certificate from "../../services/Certificate.ts"
 import * as CertificateGrant from "../../services/CertificateGrant.ts"
 import * as SshSignature from "../../services/SshSignature.ts"
@@ -39,6 +40,14 @@ const isSigned = ({ authority, signature, signed }: Certificate.Certificate): bo
 const isStrong = ({ algorithm, blob }: PublicKey): Result.Result<unknown, string> =>
   PublicKeyBlob.decode(algorithm, Buffer.from(blob).toString("base64"))
 
+/** What the authority's line takes away is not the certificate's to give. */
+const allowedByBoth = (line: Permissions, certificate: Permissions): Permissions => ({
+  ...line,
+  pty: line.pty !== false && certificate.pty !== false,
+  portForwarding: line.portForwarding !== false && certificate.portForwarding !== false,
+  agentForwarding: line.agentForwarding !== false && certificate.agentForwarding !== false
+})
+
 /** Judges a certificate. The authority comes first: of what a stranger has signed nothing is believed. */
 export const judge = (blob: Uint8Array, circumstances: Circumstances): Judgement => {
   const { authorities, now, remoteAddress, revoked } = circumstances
@@ -61,6 +70,10 @@ export const judge = (blob: Uint8Array, circumstances: Circumstances): Judgement
   if (!verdict.good) return Result.fail(verdict)
   const grant = CertificateGrant.judge(certificate, circumstances)
   if (Result.isFailure(grant)) return invalid(`certificate ${name}: ${grant.failure}`)
+  const { binding } = verdict
+  const commands = new Set([binding.forcedCommand, grant.success.forcedCommand].filter((line) => line !== undefined))
+  // Nobody could say which one counts. sshd does not let such a certificate in either.
+  if (commands.size > 1) return invalid(`certificate ${name}: the authority's line has another command`)
   return Result.succeed({
     fingerprint: PublicKeyBlob.fingerprint(certificate.key.blob),
     certificate: {
@@ -68,6 +81,8 @@ export const judge = (blob: Uint8Array, circumstances: Circumstances): Judgement
       serial: certificate.serial.toString(),
       authority: PublicKeyBlob.fingerprint(certificate.authority.blob)
     },
-    ...grant.success
+    ...binding,
+    ...grant.success,
+    permissions: allowedByBoth(binding.permissions ?? {}, grant.success.permissions)
   })
 }

@@ -202,6 +202,7 @@ export const serve = Effect.fnUntraced(
         port: remotePort,
         ...server,
         ...(identity.forcedCommand === undefined ? {} : { forcedCommand: identity.forcedCommand }),
+        ...(identity.environment === undefined ? {} : { environment: identity.environment }),
         ...(permissions === undefined ? {} : { permissions }),
         ...(identity.container === undefined ? {} : { container: identity.container }),
         acceptEnv: settings.acceptEnv,

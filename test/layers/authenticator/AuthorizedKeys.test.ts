@@ -29,13 +29,16 @@ describe("authorized_keys", () => {
       Effect.gen(function* () {
         const key = yield* generateKey(type, bits === undefined ? {} : { bits })
         assert.deepStrictEqual(parse(key.publicKey).problems, [])
-        assert.deepStrictEqual(judge(key.publicKey, key.publicKey), { good: true })
+        assert.deepStrictEqual(judge(key.publicKey, key.publicKey), { good: true, binding: {} })
         // As OpenSSH shows it, and as the server will have it from ssh2.
         assert.strictEqual(PublicKeyBlob.fingerprint(blobOf(key.publicKey)), key.fingerprint)
         const parsed = ssh2.utils.parseKey(key.publicKey)
         assert.isFalse(parsed instanceof Error)
         if (!(parsed instanceof Error))
-          assert.deepStrictEqual(judge(key.publicKey, `x ${parsed.getPublicSSH().toString("base64")}`), { good: true })
+          assert.deepStrictEqual(judge(key.publicKey, `x ${parsed.getPublicSSH().toString("base64")}`), {
+            good: true,
+            binding: {}
+          })
       })
     )
   }
@@ -46,9 +49,9 @@ describe("authorized_keys", () => {
       const second = yield* generateKey("ed25519", { comment: "" })
       const text = `\uFEFF# a comment\r\n\r\n \t ${first.publicKey}\r\n#${second.publicKey}\r\n`
       assert.deepStrictEqual(parse(text).problems, [])
-      assert.deepStrictEqual(judge(text, first.publicKey), { good: true })
+      assert.deepStrictEqual(judge(text, first.publicKey), { good: true, binding: {} })
       assert.deepStrictEqual(judge(text, second.publicKey), { good: false, reason: "UnknownKey" })
-      assert.deepStrictEqual(judge(`${text}\n  \t${second.publicKey}`, second.publicKey), { good: true })
+      assert.deepStrictEqual(judge(`${text}\n  \t${second.publicKey}`, second.publicKey), { good: true, binding: {} })
     })
   )
 
@@ -141,39 +144,38 @@ describe("authorized_keys", () => {
       })
     )
 
-    it.effect("takes options without effect here, and restrict together with pty", () =>
+    it.effect("knows what a key binds to, of options that contradict each other the last one", () =>
       Effect.gen(function* () {
         const { publicKey } = yield* generateKey()
-        for (const option of [
-          'no-X11-forwarding,no-user-rc,tunnel="0"',
-          "restrict,pty",
-          'restrict,pty,from="192.0.2.*",port-forwarding'
-        ]) {
+        const binding = (option: string) => {
           assert.deepStrictEqual(parse(`${option} ${publicKey}`).problems, [], option)
-          assert.isTrue(judge(`${option} ${publicKey}`, publicKey).good, option)
-        }
-      })
-    )
-
-    it.effect("knows what a key takes away of what may be forwarded", () =>
-      Effect.gen(function* () {
-        const { publicKey } = yield* generateKey()
-        const permissions = (option: string) => {
           const verdict = judge(`${option} ${publicKey}`, publicKey)
-          assert.isTrue(verdict.good, option)
-          return verdict.good ? verdict.permissions : undefined
+          return verdict.good ? verdict.binding : verdict.reason
         }
-        assert.isUndefined(permissions('from="192.0.2.*"'))
+        const permissions = (option: string) => {
+          const found = binding(option)
+          return typeof found === "string" ? found : found.permissions
+        }
+        const nothing = { pty: false, portForwarding: false, agentForwarding: false }
+        assert.deepStrictEqual(binding('from="192.0.2.*",no-X11-forwarding,no-user-rc,tunnel="0"'), {})
+        assert.deepStrictEqual(permissions("No-Pty"), { pty: false })
         assert.deepStrictEqual(permissions("no-port-forwarding"), { portForwarding: false })
         assert.deepStrictEqual(permissions("No-Agent-Forwarding"), { agentForwarding: false })
-        assert.deepStrictEqual(permissions("restrict,pty"), { portForwarding: false, agentForwarding: false })
-        assert.deepStrictEqual(permissions("restrict,pty,port-forwarding"), {
+        assert.deepStrictEqual(permissions("restrict"), nothing)
+        assert.deepStrictEqual(permissions("pty,restrict"), nothing)
+        assert.deepStrictEqual(permissions("restrict,pty,port-forwarding,agent-forwarding,no-pty"), {
+          pty: false,
           portForwarding: true,
-          agentForwarding: false
+          agentForwarding: true
         })
         assert.deepStrictEqual(permissions('permitopen="a:80",permitopen="[::1]:*",permitlisten="8080"'), {
           permitOpen: ["a:80", "[::1]:*"],
           permitListen: ["8080"]
+        })
+        const command = String.raw`command="echo \"hi there\", \$HOME"`
+        assert.deepStrictEqual(binding(`${command},environment="A=1",environment="B=x, y=z",environment="A=2"`), {
+          forcedCommand: String.raw`echo "hi there", \$HOME`,
+          environment: { A: "1", B: "x, y=z" }
         })
       })
     )
@@ -182,12 +184,12 @@ describe("authorized_keys", () => {
       Effect.gen(function* () {
         const { publicKey } = yield* generateKey()
         for (const [option, words] of [
-          ['command="echo \\"hi there\\", bye"', 'the option "command" is not honoured'],
-          ["no-pty", 'the option "no-pty" is not honoured'],
-          ["restrict", 'the option "restrict" is not honoured'],
-          ["pty,restrict", 'the option "restrict" is not honoured'],
+          ["command", "command= needs a command line in quotes"],
+          ['command="a",command="a"', "command= stands there twice"],
+          ['restrict="all"', "restrict has no value"],
           ["cert-authority", "trusted by auth.trustedUserCAKeys"],
-          ['environment="A=b"', 'the option "environment" is not honoured'],
+          ['principals="a"', "named in authorizedPrincipals"],
+          ['environment="A B=c"', "environment= needs a variable in quotes"],
           ["future-option", 'the option "future-option" is not honoured: it is not known'],
           ["from=192.0.2.7", "options are not a list"],
           ['from="192.0.2.7/24"', "from= has a network that is not one"],
@@ -195,7 +197,7 @@ describe("authorized_keys", () => {
           ['from="*",from="10.0.0.1"', "from= stands there twice"],
           ['expiry-time="20310431"', "expiry-time= needs a time"],
           ['expiry-time="tomorrow"', "expiry-time= needs a time"],
-          ["permitopen", "permitopen= needs a target in quotes"],
+          ['permitopen="80"', "permitopen= needs a target in quotes"],
           ['permitlisten="http"', "permitlisten= needs a target"],
           ["no-user-rc,", "options are not a list"]
         ] as const) {
@@ -212,8 +214,10 @@ describe("authorized_keys", () => {
     it.effect("a second line with the same key does not take a restriction away", () =>
       Effect.gen(function* () {
         const { publicKey } = yield* generateKey()
-        assert.isFalse(judge(`command="backup" ${publicKey}\n${publicKey}`, publicKey).good)
-        assert.isTrue(judge(`${publicKey}\ncommand="backup" ${publicKey}`, publicKey).good)
+        const bound = { good: true, binding: { forcedCommand: "backup" } } as const
+        assert.deepStrictEqual(judge(`command="backup" ${publicKey}\n${publicKey}`, publicKey), bound)
+        assert.deepStrictEqual(judge(`from="10.0.0.1" ${publicKey}\ncommand="backup" ${publicKey}`, publicKey), bound)
+        assert.isFalse(judge(`unknown ${publicKey}\n${publicKey}`, publicKey).good)
       })
     )
 

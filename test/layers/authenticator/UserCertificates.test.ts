@@ -152,6 +152,15 @@ describe("a user's certificate", () => {
         portForwarding: true,
         agentForwarding: false
       })
+      const under = (options: string, { authority, certificate }: typeof bound) =>
+        login({ trustedUserCAKeys: [`${options} ${authority.publicKey}`] }, certificate)
+      const both = yield* under('command="uptime -p",no-port-forwarding,permitlisten="80"', lesser)
+      assert.deepInclude(both._tag === "Accepted" ? both.identity : {}, {
+        forcedCommand: "uptime -p",
+        permissions: { pty: false, portForwarding: false, agentForwarding: false, permitListen: ["80"] }
+      })
+      assert.strictEqual((yield* under('command="uptime -p"', bound))._tag, "Accepted")
+      assert.include(detailOf(yield* under('command="uptime"', bound)), "the authority's line has another command")
     })
   )
 
