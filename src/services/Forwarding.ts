@@ -237,11 +237,12 @@ export const make = Effect.fnUntraced(function* (
         const listener = yield* counted(
           request,
           "maxListeners",
-          Effect.mapError(Relay.listen(run, command, onAccepted), failed(request))
+          Effect.mapError(Relay.listen(run, tool, command, onAccepted), failed(request))
         )
         if (listener._tag === "Refusal") return yield* refused(request, listener)
         yield* logStart(request, "listening on", tool)
-        return listener
+        // As the client wrote it, who will take it back by that.
+        return request.kind === "socket-listen" ? { ...listener, place: request.path } : listener
       }).pipe(Effect.tapError(logRefusal)),
     refuse: (request) => Effect.ignore(Effect.tapError(permit(request), logRefusal))
   }

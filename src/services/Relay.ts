@@ -122,14 +122,11 @@ export const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Link | Refusal, ContainerError | ProgramError, Scope.Scope> {
   const isConnected = yield* Deferred.make<void>()
   const gate = makeGate()
-  let endInput = () => {}
   const lines = makeLines((text) => {
     if (tool.connected?.test(text) === true) Deferred.doneUnsafe(isConnected, Effect.void)
-    if (tool.ended?.test(text) === true) endInput()
   })
   const stdout = tool.marks ? EndMark.make(gate.sink, new TextEncoder().encode(mark), gate.sink.end) : gate.sink
   const program = yield* run(command, { stdout, stderr: lines.sink })
-  endInput = () => program.stdin.end()
   const link: Link = { _tag: "Link", input: program.stdin, onOutput: gate.open, ended: Effect.ignore(program.exit) }
   if (tool.connected === undefined) return link
   const settled = yield* Effect.raceFirst(Deferred.await(isConnected), link.ended).pipe(Effect.timeoutOption(timeout))
@@ -170,6 +167,7 @@ export interface Accepted {
  */
 export const listen = Effect.fnUntraced(function* (
   run: Run,
+  tool: RelayTool,
   command: Command,
   onAccepted: (accepted: Accepted) => void
 ): Effect.fn.Return<Listener | Refusal, ContainerError | ProgramError, Scope.Scope> {
@@ -178,9 +176,10 @@ export const listen = Effect.fnUntraced(function* (
   let rest = ""
   let words = ""
   const onLine = (line: string) => {
-    const [verb, first = "", host = "", port = "0"] = line.split(" ")
-    if (verb === "listening") Deferred.doneUnsafe(place, Effect.succeed(first))
-    else if (verb === "accepted") onAccepted({ path: first, host, port: Number(port) })
+    const [verb, path = "", host = "", port = "0"] = line.split(" ")
+    const [, listening] = tool.listening?.exec(line) ?? []
+    if (listening !== undefined) Deferred.doneUnsafe(place, Effect.succeed(listening))
+    else if (verb === "accepted") onAccepted({ path, host, port: Number(port) })
     else words = `${words}${line}\n`.slice(-4096)
   }
   const stderr: ByteSink.ByteSink = {

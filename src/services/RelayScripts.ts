@@ -7,6 +7,9 @@
  * @since 0.1.0
  */
 
+/** Longer than any connection, in seconds: how long one direction may go on after the other has ended. */
+const forEver = 2_000_000
+
 /** Both directions are ended one by one. The mark ends the output, because an engine would close the input with it. */
 const copyInPerl = `
 sub copy {
@@ -117,6 +120,56 @@ for (my $count = 1; ; ) {
   syswrite STDERR, join(' ', 'accepted', $place, defined $path ? () : numeric($peer)) . "\\n";
 }
 `
+
+/**
+ * `MARK ADDRESS`: connects its input and output to an address of socat. It is not socat that writes to the output, so that
+ * there is somebody to mark its end when the other side has ended and socat still reads.
+ *
+ * @since 0.1.0
+ * @category scripts
+ */
+export const connectWithSocat = `socat -d -d -b 65536 -t ${forEver} 'STDIN!!STDOUT,shut-close' "$2" |
+  { cat; printf %s "$1"; }`
+
+/** The connection is its input and output; it waits for half a minute at a socket that the process's id names. */
+const carryWithSocat = `{
+  until [ -S $$ ]; do sleep 0.02 2>/dev/null || sleep 1; done
+  peer=\${SOCAT_PEERADDR#[}
+  echo accepted "$PWD/$$" "\${peer%]}" "$SOCAT_PEERPORT" >&2
+} </dev/null >/dev/null &
+exec socat -b 65536 -t ${forEver} FD:0,shut-down UNIX-LISTEN:$$,accept-timeout=30 2>/dev/null`
+
+/**
+ * `NAME ADDRESS [PATH]`: listens at an address of socat, or in the directory that NAME makes unique if there is none, until
+ * its input ends, and does with connections as the one in perl does. PATH is removed at the end.
+ *
+ * @since 0.1.0
+ * @category scripts
+ */
+export const listenWithSocat = `umask 077
+case $TMPDIR in *[!A-Za-z0-9/._-]*) TMPDIR= ;; esac
+for base in $TMPDIR /tmp /dev/shm /run; do
+  mkdir -m 700 "$base/dockerrun-$1" 2>/dev/null && directory=$base/dockerrun-$1 && break
+done
+cd "\${directory:?failed: no directory to write to}" || exit 1
+cat >carry <<'END'
+${carryWithSocat}
+END
+address=\${2:-UNIX-LISTEN:$directory/agent,mode=600} path=$3
+leave() {
+  trap '' HUP INT TERM
+  kill $socat 2>/dev/null
+  rm -rf "$directory"
+  [ -z "$path" ] || rm -f "$path"
+}
+trap 'leave; exit' HUP INT TERM
+exec 3<&0 </dev/null >/dev/null
+socat -d -d "$address,fork" EXEC:'sh carry',nofork 3<&- &
+socat=$!
+{ cat; kill $socat; } <&3 2>/dev/null &
+exec 3<&-
+wait $socat
+leave`
 
 /**
  * `HOST PORT`: by BusyBox's nc, which passes the end of the input on, ends with the output, and does not say when it is

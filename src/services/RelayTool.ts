@@ -24,15 +24,15 @@ export interface RelayTool {
   readonly listenSocket?: (path: string | undefined, name: string) => Command
   /** What it says on its standard error when it is connected. A tool that does not say so is taken to be, at once. */
   readonly connected?: RegExp
+  /** A line in which it says, in brackets, where it listens: the port, or the path of the socket. */
+  readonly listening?: RegExp
   /** Whether it goes on to read when the other side has ended, and marks that. */
   readonly marks: boolean
-  /** What it says when the other side has ended; without more input it then ends, too. */
-  readonly ended?: RegExp
 }
 
 const connected = /^connected$/mu
 
-/** The only one that passes on the end of each direction by itself. It is in every Debian and Ubuntu. */
+/** It is in every Debian and Ubuntu. */
 const perl: RelayTool = {
   name: "perl",
   connect: ({ host, port }, mark) => ["perl", "-e", RelayScripts.connectInPerl, "--", mark, host, String(port)],
@@ -47,24 +47,49 @@ const perl: RelayTool = {
     ...(path === undefined ? [] : [path])
   ],
   connected,
+  listening: /^listening (.+)$/u,
   marks: true
 }
 
-/** Longer than any connection, in seconds: how long one direction may go on after the other has ended. */
-const forEver = "2000000"
+const socatTo = (address: string, mark: string): Command => [
+  "sh",
+  "-c",
+  RelayScripts.connectWithSocat,
+  "sh",
+  mark,
+  address
+]
 
-const socatTo = (address: string): Command => ["socat", "-d", "-d", "-b", "65536", "-t", forEver, "-", address]
+const socatAt = (name: string, address: string, path = ""): Command => [
+  "sh",
+  "-c",
+  RelayScripts.listenWithSocat,
+  "sh",
+  name,
+  address,
+  path
+]
 
 /** Commas, colons, quotes and the like mean something in its addresses. */
 const socatPath = (path: string): string => path.replaceAll(/[^\w/.@%+=-]/gu, String.raw`\$&`)
 
 const socat: RelayTool = {
   name: "socat",
-  connect: ({ host, port }) => socatTo(host.includes(":") ? `TCP6:[${host}]:${port}` : `TCP:${host}:${port}`),
-  connectSocket: (path) => socatTo(`UNIX-CONNECT:${socatPath(path)}`),
+  connect: ({ host, port }, mark) =>
+    socatTo(host.includes(":") ? `TCP6:[${host}]:${port}` : `TCP:${host}:${port}`, mark),
+  connectSocket: (path, mark) => socatTo(`UNIX-CONNECT:${socatPath(path)}`, mark),
+  listen: ({ host, port }, name) =>
+    socatAt(
+      name,
+      host.includes(":")
+        ? `TCP6-LISTEN:${port},bind=[${host}],reuseaddr,backlog=128`
+        : `TCP4-LISTEN:${port},bind=${host},reuseaddr,backlog=128`
+    ),
+  listenSocket: (path, name) =>
+    path === undefined ? socatAt(name, "") : socatAt(name, `UNIX-LISTEN:${socatPath(path)},mode=600`, path),
   connected: /starting data transfer loop/u,
-  marks: false,
-  ended: /socket 2 \(fd \d+\) is at EOF/u
+  listening: / listening on AF=\d+ (?:".*?|.*:)([^":]+)"?$/u,
+  marks: true
 }
 
 const busyboxNc: RelayTool = {

@@ -239,7 +239,7 @@ describe("ConfigAuthenticator", () => {
         build({
           users: {
             alice: {
-              authorizedKeys: [publicKey, `command="ls" ${publicKey}`],
+              authorizedKeys: [publicKey, `future-option ${publicKey}`],
               passwordHash: Redacted.make("$1$secret")
             },
             bob: { authorizedKeys: [`ssh-rsa ${base64}`] }

@@ -1,91 +1,29 @@
 import { createHash, randomBytes } from "node:crypto"
-import { connect, type Socket } from "node:net"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Client } from "ssh2"
 import { waitFor } from "../support/Deadline.ts"
 import { describeEngine, processes, waitForContainers } from "../support/Engine.ts"
-import { HarnessError } from "../support/HarnessError.ts"
 import { prepareImage } from "../support/Images.ts"
-import { controlMaster, generateKey, ssh, type SshTarget } from "../support/OpenSsh.ts"
-import { output, start } from "../support/Program.ts"
+import {
+  countingServer,
+  enabled,
+  exchange,
+  serve,
+  servers,
+  startAgent,
+  stdio,
+  talk,
+  withAgent
+} from "../support/Forwarded.ts"
+import { controlMaster, ssh } from "../support/OpenSsh.ts"
+import { output } from "../support/Program.ts"
 import { SharedServer, startServer } from "../support/Server.ts"
 import { connectClient, execOn } from "../support/Ssh2Client.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 
-/**
- * Servers in the container, on its 127.0.0.1: 7001 says hello, ends its side, and keeps the size of what then comes; 7002
- * answers the end of what it gets with its size; 7003 sends a file. /tmp/echo does what 7002 does.
- */
-const servers = `use strict; use IO::Socket::INET; use IO::Socket::UNIX;
-$SIG{CHLD} = 'IGNORE';
-sub drain { my ($c) = @_; my $n = 0; while (my $r = sysread $c, my $b, 65536) { $n += $r } $n }
-my %serve = (
-  7001 => sub { my $c = shift; syswrite $c, "hello\\n"; shutdown $c, 1; my $n = drain($c); open my $f, '>', '/tmp/got'; print $f $n },
-  7002 => sub { my $c = shift; syswrite $c, "got " . drain($c) . "\\n" },
-  7003 => sub { my $c = shift; open my $f, '<', '/tmp/blob'; while (sysread $f, my $b, 65536) { syswrite $c, $b } },
-);
-sub answer { my ($l, $how) = @_; while (1) { my $c = $l->accept or next; next if fork; $how->($c); exit } }
-my %listen = map { $_ => IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $_, Listen => 128) } keys %serve;
-my $socket = IO::Socket::UNIX->new(Local => '/tmp/echo', Listen => 8);
-exit if fork;
-open STDIN, '<', '/dev/null'; open STDOUT, '>', '/dev/null'; open STDERR, '>', '/dev/null';
-for my $port (keys %serve) { answer($listen{$port}, $serve{$port}) unless fork }
-answer($socket, $serve{7002});
-`
-
 const mebibyte = 1_048_576
-
-/** Runs the servers in the container of the connection. */
-const serve = Effect.fnUntraced(function* (target: SshTarget) {
-  const up = yield* ssh({
-    ...target,
-    command: "cat >/tmp/servers.pl; perl /tmp/servers.pl && echo up",
-    stdin: { text: servers },
-    deadline: 60_000
-  })
-  assert.deepStrictEqual([up.stdout, up.stderr], ["up\n", ""])
-})
-
-/** A connection through OpenSSH's `-W`: its standard input and output are those of the port. */
-const stdio = (target: SshTarget, port: number, stdin: { readonly text: string } | Uint8Array) =>
-  ssh({ ...target, args: ["-W", `127.0.0.1:${port}`], stdin, deadline: 120_000 })
-
-/** Opens a forwarded connection, sends, ends, and gives what comes back. */
-const exchange = (client: Client, port: number, bytes: number): Effect.Effect<string, HarnessError> =>
-  Effect.callback<string, HarnessError>((resume) => {
-    client.forwardOut("127.0.0.1", 1, "127.0.0.1", port, (error, channel) => {
-      if (error !== undefined) {
-        const reason = "reason" in error ? String(error.reason) : ""
-        resume(Effect.fail(new HarnessError({ operation: reason, detail: error.message })))
-        return
-      }
-      let received = ""
-      channel.on("data", (chunk: Buffer) => (received += chunk.toString()))
-      channel.on("close", () => resume(Effect.succeed(received)))
-      channel.end(Buffer.alloc(bytes, "x"))
-    })
-  })
-
-/** What comes from a Unix socket of the client until it closes. */
-const talk = (path: string, speak: (socket: Socket) => void): Effect.Effect<string> =>
-  Effect.callback<string>((resume) => {
-    let text = ""
-    const socket = connect({ path, allowHalfOpen: true })
-    socket.on("data", (chunk) => (text += chunk.toString()))
-    socket.on("close", () => resume(Effect.succeed(text)))
-    speak(socket)
-  })
-
-const enabled = {
-  forwardingMode: "enable",
-  reverseForwardingMode: "enable",
-  socketForwardingMode: "enable",
-  socketListenMode: "enable",
-  agentForwardingMode: "enable"
-}
 
 /** The server's own programs that run in the container. */
 const relays = (container: string) =>
@@ -217,30 +155,15 @@ describeEngine("forwarding in the network of the container", () => {
       () =>
         Effect.gen(function* () {
           const server = yield* SharedServer
-          const agent = yield* start("ssh-agent", ["-D", "-a", join(yield* temporaryDirectory, "agent")], {
-            stdin: "ignore"
-          })
-          let said = ""
-          agent.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
-          const socket = yield* waitFor(
-            "the agent",
-            Effect.sync(() => /SSH_AUTH_SOCK=([^;]+);/u.exec(said)?.[1])
-          )
-          const key = yield* generateKey()
-          const env = { SSH_AUTH_SOCK: socket }
-          yield* output("ssh-add", ["-q", key.privateFile], { env })
+          const agent = yield* startAgent
           const listed = yield* ssh({
-            ...server.target,
-            args: ["-A"],
-            options: { IdentityAgent: socket },
-            env,
+            ...withAgent(server.target, agent),
             command: "ssh-add -l && stat -c %a $(dirname $SSH_AUTH_SOCK)"
           })
-          assert.include(listed.stdout, key.fingerprint, listed.stderr)
+          assert.include(listed.stdout, agent.key.fingerprint, listed.stderr)
           assert.match(listed.stdout, /^700$/mu)
           const without = yield* ssh({ ...server.target, command: "echo [$SSH_AUTH_SOCK]" })
           assert.strictEqual(without.stdout, "[]\n")
-          yield* agent.kill("SIGTERM")
         }),
       60_000
     )
@@ -272,10 +195,57 @@ describeEngine("forwarding in the network of the container", () => {
           const event = yield* server.waitForEvent("DOCKERRUN_FORWARDING_NOT_ALLOWED")
           assert.strictEqual(event["target"], "127.0.0.1:22")
           assert.strictEqual(event["rule"], "security.forwarding.forwardingAllow")
-          // Listening takes perl: refused, and said so.
-          const listening = yield* ssh({ ...target, args: ["-O", "forward", "-R", "0:127.0.0.1:9"] })
-          assert.strictEqual(listening.status, 255)
-          assert.match(String((yield* server.waitForEvent("DOCKERRUN_FORWARDING_TOOL_MISSING"))["message"]), /perl/u)
+        }),
+      90_000
+    )
+
+    it.effect(
+      "ends each direction on its own, listens, and has the client's agent, and leaves nothing",
+      () =>
+        Effect.gen(function* () {
+          const server = yield* SharedServer
+          const agent = yield* startAgent
+          const { target } = yield* controlMaster(withAgent(server.target, agent))
+          const hellos = "socat -t 100 TCP-LISTEN:7001,fork 'EXEC:echo hello!!CREATE:/tmp/got' >/dev/null 2>&1 &"
+          yield* ssh({ ...target, command: hellos })
+          const local = join(yield* temporaryDirectory, "half")
+          yield* ssh({ ...target, args: ["-O", "forward", "-L", `${local}:127.0.0.1:7001`] })
+          const hello = yield* waitFor(
+            "the port",
+            Effect.map(
+              talk(local, (socket) => socket.once("end", () => socket.end(Buffer.alloc(3 * mebibyte)))),
+              (text) => text || undefined
+            )
+          )
+          assert.strictEqual(hello, "hello\n")
+          const got = Effect.map(ssh({ ...target, command: "wc -c </tmp/got" }), ({ stdout }) => stdout.trim())
+          yield* waitFor(
+            "all that came after the server's end",
+            Effect.map(got, (size) => size === String(3 * mebibyte))
+          )
+
+          const listening = ["-R", `0:127.0.0.1:${yield* countingServer}`]
+          const port = (yield* ssh({ ...target, args: ["-O", "forward", ...listening] })).stdout.trim()
+          const sends = `head -c ${mebibyte} /dev/zero | socat -t 30 - TCP:127.0.0.1:${port}`
+          const many = yield* ssh({ ...target, command: `for n in 1 2 3 4 5; do ${sends} & done; wait` })
+          assert.strictEqual(many.stdout, `got ${mebibyte}\n`.repeat(5), many.stderr)
+          assert.strictEqual((yield* ssh({ ...target, args: ["-O", "cancel", ...listening] })).status, 0)
+          // What the agent is asked for its keys, and its answer, which has the key's comment.
+          const asks = "printf '\\0\\0\\0\\1\\13' | socat -t 30 - UNIX:$SSH_AUTH_SOCK"
+          const keys = yield* ssh({
+            ...target,
+            command: `stat -c %a $(dirname $SSH_AUTH_SOCK) $SSH_AUTH_SOCK; ${asks}`
+          })
+          assert.match(keys.stdout, /^700\n600\n[^]*ssh-ed25519[^]*test$/u, keys.stderr)
+          const [container] = yield* waitForContainers(1, "forward-list")
+          yield* waitFor(
+            "the listener of the port to leave",
+            Effect.map(relays(container?.Id ?? ""), (left) => left.every((command) => !command.includes("TCP4")))
+          )
+          assert.strictEqual(
+            (yield* ssh({ ...target, command: "ls -d /tmp/dockerrun-*" })).stdout.split("\n").length,
+            2
+          )
         }),
       90_000
     )
