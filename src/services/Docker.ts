@@ -81,6 +81,11 @@ export interface ContainerSpec {
   readonly config: ContainerConfig
   readonly host: HostConfig
   readonly network: NetworkingConfig
+  /**
+   * How the terminal of its first process is to behave at the start, in the words of `stty`. They are heeded where
+   * `Entrypoint` is empty, `Cmd` is a shell, and the image has an `stty`.
+   */
+  readonly modes?: ReadonlyArray<string>
 }
 
 /**

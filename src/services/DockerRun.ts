@@ -354,7 +354,8 @@ const make = Effect.gen(function* () {
             env,
             onCreated: (id) =>
               motd !== "" && kind === "shell" && size !== undefined ? greet(id, place.home, output) : Effect.void,
-            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } })
+            ...(size === undefined ? {} : { terminal: { columns: size.columns, rows: size.rows } }),
+            ...(size?.modes === undefined ? {} : { modes: TerminalModes.sttyArguments(size.modes) })
           },
           output,
           layerScope

@@ -58,6 +58,8 @@ export interface SessionProgram {
   readonly env: Readonly<Record<string, string>>
   /** Absent: no terminal. */
   readonly terminal?: TerminalSize
+  /** How the terminal is to behave, in the words of `stty`. */
+  readonly modes?: ReadonlyArray<string>
   /** Runs when the container is there, and before the program begins. */
   readonly onCreated: (id: ContainerId) => Effect.Effect<void>
 }
@@ -223,11 +225,16 @@ const inTime =
     )
 
 /** The whole container is the program's: its terminal, its input, its end. */
-const specOf = (config: ExecutionConfig, client: Client, { command, env, terminal }: SessionProgram): ContainerSpec => {
+const specOf = (
+  config: ExecutionConfig,
+  client: Client,
+  { command, env, modes, terminal }: SessionProgram
+): ContainerSpec => {
   const { config: container, ...spec } = Container.specOf(config)
   const { User, WorkingDir } = client.login?.container ?? {}
   return {
     ...spec,
+    ...(modes === undefined ? {} : { modes }),
     config: {
       ...container,
       ...(User === undefined ? {} : { User }),

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DockerError, ServerError } from "../../schema/DockerError.ts"
 import type { ContainerId } from "../../schema/Identifiers.ts"
-import type { Docker, TerminalSize } from "../../services/Docker.ts"
+import type { ContainerSpec, Docker, TerminalSize } from "../../services/Docker.ts"
 import type { ApiNegotiation } from "./ApiNegotiation.ts"
 import * as Answers from "./EngineAnswers.ts"
 import { decodeWith, type EngineClient } from "./EngineClient.ts"
@@ -16,6 +16,7 @@ import * as ErrorClassification from "./ErrorClassification.ts"
 import * as HijackedSocket from "./HijackedSocket.ts"
 import * as HijackedStreams from "./HijackedStreams.ts"
 import * as PullProgress from "./PullProgress.ts"
+import * as SizedShell from "./SizedShell.ts"
 
 const decodeCreated = decodeWith(Schema.fromJsonString(Answers.ContainerCreated))
 const decodeContainer = decodeWith(Schema.fromJsonString(Answers.ContainerInspect))
@@ -27,6 +28,14 @@ const containerPath = (version: string, id: ContainerId) => `/v${version}/contai
 
 /** The engine writes names with a slash in front. */
 const plainName = (name: string) => name.replace(/^\//u, "")
+
+/** Engines know nothing of the modes of a terminal. */
+const withModes = ({ config, modes = [] }: ContainerSpec): ContainerSpec["config"] => {
+  const [program, ...words] = config.Cmd ?? []
+  return program === undefined || config.Entrypoint?.length !== 0 || config.Tty !== true
+    ? config
+    : { ...config, Cmd: SizedShell.command([program, ...words], undefined, modes) }
+}
 
 /**
  * @internal
@@ -46,7 +55,7 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
           ...(spec.name ? { name: spec.name } : {}),
           ...(platform === undefined ? {} : { platform })
         },
-        body: { ...spec.config, HostConfig: spec.host, NetworkingConfig: spec.network }
+        body: { ...withModes(spec), HostConfig: spec.host, NetworkingConfig: spec.network }
       })
     )
     return (yield* decodeCreated(operation, answer)).Id
