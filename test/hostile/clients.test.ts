@@ -31,6 +31,19 @@ const openings: Readonly<Record<string, Uint8Array>> = {
   nothing: Buffer.alloc(0)
 }
 
+/** What is sent at once, and what then comes a byte at a time, for as long as anybody listens. */
+const drips: ReadonlyArray<readonly [string, Uint8Array]> = [
+  ["SSH-2.0-", Buffer.alloc(200, "x")],
+  [ident, Buffer.concat([uint32(30_000), Buffer.alloc(1_000, 4)])]
+]
+
+const drip = (client: HandshakeClient, first: string, rest: Uint8Array) => {
+  client.write(Buffer.from(first))
+  let sent = 0
+  const timer = setInterval(() => client.write(rest.subarray(sent, (sent += 1))), 50)
+  return client.closed().finally(() => clearInterval(timer))
+}
+
 describeEngine("hostile clients", () => {
   it.live(
     "whatever they open with, and however slowly, they are shown out",
@@ -52,9 +65,17 @@ describeEngine("hostile clients", () => {
             ),
           { concurrency: "unbounded", discard: true }
         )
-        yield* Effect.all([all, server.bystanderGoesOn], { concurrency: "unbounded" })
+        const slowly = Effect.forEach(
+          Array.from({ length: 15 }).flatMap(() => drips),
+          ([first, rest]) => handshake(server.port, (client) => drip(client, first, rest)),
+          { concurrency: "unbounded", discard: true }
+        )
+        yield* Effect.all([all, slowly, server.bystanderGoesOn], { concurrency: "unbounded" })
         yield* server.bystanderGoesOn
         assert.isBelow(server.rss() - before, 100 * mebibyte)
+        // Those who say nothing, half of it, or all of it too slowly.
+        const timeouts = server.events.filter((event) => event["code"] === "DOCKERRUN_LOGIN_TIMEOUT")
+        assert.isAtLeast(timeouts.length, 60)
       }),
     60_000
   )
