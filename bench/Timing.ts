@@ -109,4 +109,4 @@ const feed = (stdin: NodeJS.WritableStream, bytes: number) => {
 export const watchSsh = (request: SshRequest, options: WatchOptions) => watch("ssh", sshArguments(request), options)
 
 /** A shell's prompt. */
-export const prompt = { pattern: /[#$] $/u, answer: "exit\n" }
+export const prompt = { pattern: /[#$] (?:\u001B\[6n)?$/u, answer: "exit\n" }
