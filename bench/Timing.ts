@@ -22,7 +22,7 @@ export interface WatchOptions {
   readonly stdin: "eof" | "open" | number
   readonly env?: Readonly<Record<string, string>>
   /** Once the output matches, `answer` is written to the input. */
-  readonly until?: { readonly pattern: RegExp; readonly answer: string }
+  readonly until?: { readonly pattern: RegExp; readonly behind?: string; readonly answer: string }
   readonly deadline?: number
 }
 
@@ -56,7 +56,7 @@ export const watch = (
         bytes += chunk.length
         if (until === undefined || found !== undefined) return
         text += chunk.toString()
-        if (!until.pattern.test(text)) return
+        if (!until.pattern.test(text.replace(until.behind ?? "", ""))) return
         found = last
         child.stdin?.write(until.answer)
       })
@@ -108,5 +108,8 @@ const feed = (stdin: NodeJS.WritableStream, bytes: number) => {
 
 export const watchSsh = (request: SshRequest, options: WatchOptions) => watch("ssh", sshArguments(request), options)
 
+/** BusyBox asks behind its prompt where the cursor is. */
+const whereIsCursor = `${String.fromCharCode(27)}[6n`
+
 /** A shell's prompt. */
-export const prompt = { pattern: /[#$] (?:\u001B\[6n)?$/u, answer: "exit\n" }
+export const prompt = { pattern: /[#$] $/u, behind: whereIsCursor, answer: "exit\n" }

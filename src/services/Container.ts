@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ContainerError } from "../schema/ContainerError.ts"
+import type { DockerError } from "../schema/DockerError.ts"
 import type { ExecutionConfig } from "../schema/DockerRunConfig.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import * as Acquisition from "./Acquisition.ts"
@@ -15,7 +16,7 @@ import { ContainerEvents } from "./ContainerEvents.ts"
 import * as ContainerImage from "./ContainerImage.ts"
 import type { Owner } from "./ContainerOwner.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
-import { type ContainerSpec, Docker } from "./Docker.ts"
+import { type ContainerInfo, type ContainerSpec, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
@@ -32,6 +33,8 @@ export interface RunningContainer {
   readonly id: ContainerId
   /** Closes when the container goes. What is tied to it goes with the container, whoever has taken that over. */
   readonly scope: Scope.Scope
+  /** What the engine says of it; asked for once. */
+  readonly info: Effect.Effect<ContainerInfo, DockerError>
   /** Its shells that wait for the next program. None is made before somebody asks for it. */
   readonly waiting: WaitingPrograms.WaitingPrograms
   /** Waits until the container has ended by itself, was killed or removed, or went away with its engine. */
@@ -101,12 +104,14 @@ export const launch = Effect.fnUntraced(function* (
   const events = yield* ContainerEvents
   yield* events.follow(id)
   yield* onStep({ _tag: "Starting" })
-  const hold =
-    armed === undefined
-      ? undefined
-      : yield* docker
-          .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
-          .pipe(Scope.provide(holdScope), during("start"))
+  const info = yield* Effect.cached(docker.inspectContainer(id))
+  const attach = docker
+    .attachContainer(id, { tty: false, output: { stdout: ByteSink.discard, stderr: ByteSink.discard } })
+    .pipe(Scope.provide(holdScope), during("start"))
+  // Not later: an engine that starts a container says nothing of it meanwhile.
+  const [hold] = yield* Effect.all([armed === undefined ? Effect.undefined : attach, Effect.exit(info)], {
+    concurrency: "unbounded"
+  })
   const [startMs] = yield* docker.startContainer(id).pipe(during("start"), Acquisition.millis)
   yield* logger.log({
     level: "info",
@@ -117,6 +122,7 @@ export const launch = Effect.fnUntraced(function* (
   return {
     id,
     scope,
+    info,
     waiting: yield* WaitingPrograms.make({ id, scope }),
     ended: Effect.raceFirst(
       events.ended(id),

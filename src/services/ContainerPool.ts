@@ -162,6 +162,7 @@ export const make = Effect.gen(function* (): Effect.fn.Return<
           const container = yield* Container.launch(ofPlace(place), acquisition, afterlife)
           return { imageId, container }
         }).pipe(acquisition.inTime)
+        yield* launched.container.info.pipe(acquisition.during("inspect"))
         yield* launched.container.waiting.prepare
         return launched
       }).pipe(Scope.provide(scope))

@@ -32,6 +32,7 @@ import * as LoginEnvironment from "./LoginEnvironment.ts"
 import * as PersistentContainer from "./PersistentContainer.ts"
 import * as PersistentUse from "./PersistentUse.ts"
 import * as Program from "./Program.ts"
+import * as ProvenPrograms from "./ProvenPrograms.ts"
 import { SecurityConfig } from "./SecurityConfig.ts"
 import * as SessionContainer from "./SessionContainer.ts"
 import * as SftpFallback from "./SftpFallback.ts"
@@ -128,7 +129,8 @@ const make = Effect.gen(function* () {
     Context.add(Instance, yield* Instance),
     Context.add(Spool, yield* Spool),
     Context.add(EngineState, yield* EngineState),
-    Context.add(ContainerEvents, yield* ContainerEvents)
+    Context.add(ContainerEvents, yield* ContainerEvents),
+    Context.add(ProvenPrograms.ProvenPrograms, ProvenPrograms.make())
   )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
@@ -136,7 +138,7 @@ const make = Effect.gen(function* () {
   const security = yield* SecurityConfig
   const events = yield* ContainerEvents
   const layerScope = yield* Effect.scope
-  const pool = yield* ContainerPool.make
+  const pool = yield* Effect.provideContext(ContainerPool.make, context)
   const use = PersistentUse.make()
   const isPersistent = config.mode === "persistent"
   const isPerSession = config.mode === "session"
@@ -218,7 +220,7 @@ const make = Effect.gen(function* () {
     // Once per container: what it has of its own does not change.
     const account = yield* Effect.cached(
       Deferred.await(container).pipe(
-        Effect.flatMap(({ id }) => Docker.use((docker) => docker.inspectContainer(id))),
+        Effect.flatMap(({ info }) => info),
         Effect.map((info) => ({
           env: LoginEnvironment.ofAccount(info, client, config.shellCommand),
           home: LoginEnvironment.homeOf(info, client)

@@ -112,6 +112,7 @@ export const acquire = Effect.fn("PersistentContainer.acquire")(function* (
     id,
     scope: yield* Effect.scope,
     // A shell that waits ends with its container, and this one stays.
+    info: yield* Effect.cached(docker.inspectContainer(id)),
     waiting: WaitingPrograms.none,
     ended: Effect.ignore(Retry.whileTransient(docker.waitContainer(id, "not-running")))
   }

@@ -93,6 +93,8 @@ export interface WaitingProgramOptions {
   readonly workingDirectory: string | undefined
   /** What it will probably be asked to become, besides the shell itself. */
   readonly programs: ReadonlyArray<string>
+  /** Whether the program has run in another container of the image in the meantime. */
+  readonly isProven: (program: string) => boolean
 }
 
 /** A shell that does not answer for so long will not. */
@@ -228,14 +230,17 @@ export const make = Effect.fnUntraced(function* (
       const [program] = command
       if (wanted.user !== user) return Option.none()
       // `env` would take it for a variable.
-      if (!known.has(program) || program.includes("=") || Object.hasOwn(env, "")) return Option.none()
+      const isKnown = known.has(program)
+      if (!(isKnown || options.isProven(program)) || program.includes("=") || Object.hasOwn(env, "")) {
+        return Option.none()
+      }
       // The name that the terminal has in the container the shell can tell.
       const isNamed = tty && Object.hasOwn(env, "SSH_TTY")
       const sent = Object.entries(env).filter(([name]) => !isNamed || name !== "SSH_TTY")
       const variables = sent.map(([name, value]) => `${name}=${value}`)
       return WaitingShell.words([...variables, ...command], tty).pipe(
         Option.map((quoted) =>
-          WaitingShell.become({ token: begin, program, workingDirectory, quoted, modes: modes ?? [], isNamed })
+          WaitingShell.become({ token: begin, program, isKnown, workingDirectory, quoted, modes: modes ?? [], isNamed })
         ),
         Option.filter((line) => utf8.encode(line).length <= WaitingShell.longestLine)
       )

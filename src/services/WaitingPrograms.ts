@@ -15,6 +15,7 @@ import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { Docker, type TerminalSize } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
+import { ProvenPrograms } from "./ProvenPrograms.ts"
 import * as WaitingProgram from "./WaitingProgram.ts"
 
 /**
@@ -56,12 +57,6 @@ const settled = "500 millis"
 /** A client that wanted nothing but one program has left this time after its end. */
 const lingering = "50 millis"
 
-/** Of so many programs it is remembered that they can be run. */
-const mostPrograms = 16
-
-/** A longer path is not among them. */
-const longestPath = 200
-
 /**
  * For a container in which nothing can wait: programs are started as ever.
  *
@@ -90,15 +85,9 @@ export const make = Effect.fnUntraced(function* (container: {
   const waiting = new Map<boolean, WaitingProgram.WaitingProgram>()
   const unsuitable = new Set<boolean>()
   const workingDirectory = config.container.WorkingDir
-  // What has run once, and what is configured to be run: of anything else only the engine can say why it does not run.
-  const programs = new Set<string>()
-  const remember = (program: string) => {
-    if (program === shell || !program.includes("/") || program.length > longestPath) return
-    programs.delete(program)
-    programs.add(program)
-    for (const oldest of programs) if (programs.size > mostPrograms) programs.delete(oldest)
-  }
-  for (const program of [...Object.values(config.subsystems), ...config.shellCommand.slice(0, 1)]) remember(program)
+  const image = config.container.Image
+  const proven = yield* ProvenPrograms
+  const configured = [...Object.values(config.subsystems), ...config.shellCommand.slice(0, 1)]
   let hadTerminal = false
   let user: string | undefined
   let size: TerminalSize = { columns: 80, rows: 24 }
@@ -117,7 +106,8 @@ export const make = Effect.fnUntraced(function* (container: {
         size,
         user,
         workingDirectory: workingDirectory === "" ? undefined : workingDirectory,
-        programs: [...programs]
+        programs: [...new Set([...configured.filter((program) => program.includes("/")), ...proven.of(image)])],
+        isProven: (program) => proven.of(image).has(program)
       })
       if (Option.isNone(made)) unsuitable.add(tty)
       else waiting.set(tty, made.value)
@@ -148,7 +138,7 @@ export const make = Effect.fnUntraced(function* (container: {
         hadTerminal ||= terminal !== undefined
         size = terminal ?? size
         const over = Effect.map(ended, (hasRun) => {
-          if (hasRun) remember(command[0])
+          if (hasRun) proven.add(image, command[0])
         })
         const isWorthIt = isRepeated
           ? Effect.void

@@ -118,6 +118,8 @@ export const confirm = say
 export const become = (options: {
   readonly token: string
   readonly program: string
+  /** Whether the shell has said of it that it is a program. */
+  readonly isKnown: boolean
   readonly workingDirectory: string | undefined
   /** Variables, the program and its arguments, as {@link words} gives them. */
   readonly quoted: string
@@ -130,7 +132,10 @@ export const become = (options: {
   const program = quote(options.program)
   const modes = options.modes.length === 0 ? "" : `{ stty ${options.modes.map(quote).join(" ")} 2>/dev/null || :; } && `
   const name = options.isNamed ? `SSH_TTY="$(tty || echo /dev/tty)" ` : ""
-  return `cd -P -- ${directory} && [ -f ${program} ] && [ -x ${program} ] && ${modes}${say(options.token)} && exec "$e" -i "$@" ${name}${options.quoted}; exit`
+  const check = options.isKnown
+    ? `[ -f ${program} ] && [ -x ${program} ]`
+    : `{ p=${program}; ${isProgram}; } 2>/dev/null`
+  return `cd -P -- ${directory} && ${check} && ${modes}${say(options.token)} && exec "$e" -i "$@" ${name}${options.quoted}; exit`
 }
 
 /**

@@ -348,8 +348,29 @@ describeEngine("a program that a waiting shell becomes is the same as an exec of
         yield* run("echo 'echo no' >/tmp/tool")
         yield* byHandOver(here, { command: sh(":"), env: {} })
         yield* here.waiting.prepare
-        assert.isUndefined(here.waiting.take(wanted))
+        const plain = shown(yield* plainly(here, wanted))
+        assert.deepStrictEqual(shown(yield* byHandOver(here, wanted)), plain)
+        assert.notInclude(plain.stdout, "no")
       })
+    )
+
+    it.effect(
+      "and what has run in one container of an image a shell in the next one becomes at once, if it is there",
+      () =>
+        Effect.gen(function* () {
+          const here = yield* There
+          const wanted = { command: ["/bin/busybox", "echo", "hello"], env: {} } as const
+          yield* here.waiting.replace({ wanted, isRepeated: true, ended: Effect.succeed(true) })
+          const next = yield* place(shellsImage, "busybox")
+          yield* next.waiting.prepare
+          assert.strictEqual((yield* byHandOver(next, wanted)).stdout.toString(), "hello\n")
+          const missing = { command: ["/tmp/only-there"], env: {} } as const
+          yield* next.waiting.prepare
+          yield* here.waiting.replace({ wanted: missing, isRepeated: true, ended: Effect.succeed(true) })
+          const plain = shown(yield* plainly(next, missing))
+          assert.deepStrictEqual(shown(yield* byHandOver(next, missing)), plain)
+          assert.match(String(plain.status), /^127 /u)
+        })
     )
 
     it.effect("when the shell that waited is dead", () =>
