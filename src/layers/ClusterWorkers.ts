@@ -64,6 +64,8 @@ export const run = Effect.fn("ClusterWorkers.run")(function* (count: number) {
   const { hurry } = yield* Shutdown
   const logins = SharedLogins.make(settings)
   const running = new Map<Worker, Deferred.Deferred<Death>>()
+  const serving = new Set<Worker>()
+  const complete = yield* Deferred.make<void>()
   let isEnding = false
 
   const signal = (name: NodeJS.Signals) =>
@@ -99,9 +101,14 @@ export const run = Effect.fn("ClusterWorkers.run")(function* (count: number) {
     worker.on("error", () => {
       // A message to a worker that has just ended; its end is told by the next event.
     })
-    worker.once("listening", () => Deferred.doneUnsafe(listening, Effect.void))
+    worker.once("listening", () => {
+      serving.add(worker)
+      Deferred.doneUnsafe(listening, Effect.void)
+      if (serving.size === count) Deferred.doneUnsafe(complete, Effect.void)
+    })
     worker.once("exit", (code: number | null, signal: string | null) => {
       running.delete(worker)
+      serving.delete(worker)
       leave()
       Deferred.doneUnsafe(death, Effect.succeed({ code: code ?? 1, signal: signal ?? undefined }))
     })
@@ -133,6 +140,7 @@ export const run = Effect.fn("ClusterWorkers.run")(function* (count: number) {
   const keepers = yield* FiberSet.make<void>()
   yield* FiberSet.run(keepers, keep(first))
   for (let started = 1; started < count; started++) yield* FiberSet.run(keepers, keep(start()))
+  yield* Deferred.await(complete)
   yield* logger.log({
     level: "notice",
     code: "WORKERS_STARTED",

@@ -2,7 +2,16 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describeEngine, waitForContainers } from "../support/Engine.ts"
 import { ssh, startSsh } from "../support/OpenSsh.ts"
-import { startServer } from "../support/Server.ts"
+import { startServer, type TestServer } from "../support/Server.ts"
+import { startEcho } from "./Echo.ts"
+
+/** A session, and the worker that serves it. */
+const startSession = Effect.fnUntraced(function* (server: TestServer) {
+  const before = server.events.filter(({ code }) => code === "PROGRAM_STARTED")
+  const session = yield* startEcho(server.target)
+  const { worker } = yield* server.waitForEvent("PROGRAM_STARTED", (event) => !before.includes(event))
+  return { ...session, worker }
+})
 
 describeEngine("a server of several processes", () => {
   it.effect(
@@ -21,6 +30,42 @@ describeEngine("a server of several processes", () => {
         yield* one.kill("SIGKILL")
         yield* waitForContainers(1, user)
         assert.strictEqual((yield* ssh({ ...server.target, command: "echo in" })).stdout, "in\n")
+      }),
+    120_000
+  )
+
+  it.effect(
+    "loses with a worker that is killed the connections of that worker alone, and replaces it",
+    () =>
+      Effect.gen(function* () {
+        const user = "workers-crash"
+        const server = yield* startServer({ user, args: ["--workers", "2"] })
+        yield* server.waitForEvent("WORKERS_STARTED")
+        const sessions = yield* Effect.forEach([1, 2], () => startSession(server))
+        assert.notStrictEqual(sessions[0]?.worker, sessions[1]?.worker, "one on each")
+
+        const [victim = 0, ...others] = server.children()
+        assert.lengthOf(others, 1)
+        process.kill(victim, "SIGKILL")
+        const { worker: lost } = yield* server.waitForEvent("WORKER_LOST")
+        const [ending, going] = sessions[0]?.worker === lost ? sessions : sessions.toReversed()
+        if (ending === undefined || going === undefined) return assert.fail()
+        assert.strictEqual((yield* ending.ended).status, 255)
+        yield* waitForContainers(1, user)
+        yield* going.echo("still here")
+
+        const listening = yield* server.waitForEvent("SSH_LISTENING", ({ worker }) => worker === 3)
+        assert.strictEqual(listening["port"], server.port)
+        // They take turns.
+        for (const word of ["one", "two"]) {
+          assert.strictEqual((yield* ssh({ ...server.target, command: `echo ${word}` })).stdout, `${word}\n`)
+        }
+        yield* server.waitForEvent("PROGRAM_ENDED", ({ worker }) => worker === 3)
+        yield* going.echo("and now")
+
+        yield* server.kill("SIGTERM")
+        assert.strictEqual((yield* server.exit(30_000)).status, 0)
+        yield* waitForContainers(0, user)
       }),
     120_000
   )
