@@ -42,6 +42,7 @@ export { PasswordHasher, type PasswordVerifier } from "./services/PasswordHasher
 export { SecurityConfig } from "./services/SecurityConfig.ts"
 export { ProcessExit, Shutdown } from "./services/Shutdown.ts"
 export { SshConfig } from "./services/SshConfig.ts"
+export { StartWatcher, type Watcher } from "./services/StartQueue.ts"
 export { SshServer, type ServerAddress, type SshCrypto } from "./services/SshServer.ts"
 
 /**

@@ -38,6 +38,7 @@ import * as SessionContainer from "./SessionContainer.ts"
 import * as SftpFallback from "./SftpFallback.ts"
 import * as Session from "./Session.ts"
 import { Spool } from "./Spool.ts"
+import { StartWatcher } from "./StartQueue.ts"
 import * as TerminalModes from "./TerminalModes.ts"
 
 /**
@@ -46,7 +47,12 @@ import * as TerminalModes from "./TerminalModes.ts"
  * @since 0.1.0
  * @category models
  */
-export type ContainerStep = Step | { readonly _tag: "Waiting" } | { readonly _tag: "Done" }
+export type ContainerStep =
+  | Step
+  | { readonly _tag: "Waiting" }
+  /** It waits for the engine, longer than a second, and so many are served before. */
+  | { readonly _tag: "Queued"; readonly before: number }
+  | { readonly _tag: "Done" }
 
 /**
  * A session channel, and how its container comes along.
@@ -178,7 +184,17 @@ const make = Effect.gen(function* () {
     // is still being acquired is interrupted, and then the container goes.
     const containerScope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(containerScope, exit))
-    yield* acquire(client, (next) => SubscriptionRef.set(step, next)).pipe(
+    let doing: ContainerStep = { _tag: "Waiting" }
+    yield* acquire(client, (next) => {
+      doing = next
+      return SubscriptionRef.set(step, next)
+    }).pipe(
+      Effect.provideService(StartWatcher, (before) =>
+        SubscriptionRef.update(step, (now): ContainerStep => {
+          if (isDone(now)) return now
+          return before === undefined ? doing : { _tag: "Queued", before }
+        })
+      ),
       Effect.tapError(logFailure),
       Scope.provide(containerScope),
       // First the client learns of it, then what there is of a container goes: that may take its time.

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 
 /**
  * Where a start waits: `begun` is for what has begun already, and goes before all that has yet to begin.
@@ -92,6 +93,28 @@ export const StartTicket = Context.Reference<Ticket | undefined>("dockerrun/serv
   defaultValue: () => undefined
 })
 
+/**
+ * Is told how many are served before, once a wait has lasted a second, and then every second; and `undefined` when what
+ * waited has its slot. Of what waits in the lane `background` nobody is told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Watcher = (before: number | undefined) => Effect.Effect<void>
+
+/**
+ * Who watches the starts that are asked for, if anybody waits for them in person.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const StartWatcher = Context.Reference<Watcher | undefined>("dockerrun/services/StartQueue/StartWatcher", {
+  defaultValue: () => undefined
+})
+
+/** Nobody wonders about a wait that is shorter. */
+const reportInterval = "1 second"
+
 interface Waiter {
   isAdmitted: boolean
   wake: () => void
@@ -137,11 +160,31 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
     }
   }
 
-  /** Waits for a slot, which is the caller's from then on: only the waiting itself can be interrupted. */
-  const wait = (lane: Set<Waiter>, restore: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>) => {
+  const before = (waiter: Waiter): number => {
+    let count = 0
+    for (const lane of [lanes.begun, lanes.live, lanes.background]) {
+      for (const other of lane) {
+        if (other === waiter) return count
+        count += 1
+      }
+    }
+    return count
+  }
+
+  const enter = (lane: Set<Waiter>): Waiter => {
     const waiter: Waiter = { isAdmitted: false, wake: () => {} }
     lane.add(waiter)
-    return restore(
+    return waiter
+  }
+
+  /** Waits for a slot, which is the caller's from then on: only the waiting itself can be interrupted. */
+  const wait = (
+    lane: Set<Waiter>,
+    waiter: Waiter,
+    restore: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>,
+    watcher: Watcher | undefined
+  ) => {
+    const admitted = restore(
       Effect.callback<void>((resume) => {
         if (waiter.isAdmitted) resume(Effect.void)
         else waiter.wake = () => resume(Effect.void)
@@ -153,6 +196,13 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
         if (waiter.isAdmitted) giveBack()
         return Effect.void
       })
+    )
+    if (watcher === undefined) return admitted
+    const reports = Effect.suspend(() => watcher(before(waiter))).pipe(Effect.delay(reportInterval), Effect.forever)
+    return Effect.flatMap(Effect.forkChild(reports), (reporter) =>
+      Effect.onExit(admitted, (exit) =>
+        Effect.andThen(Fiber.interrupt(reporter), Exit.isSuccess(exit) ? watcher(undefined) : Effect.void)
+      )
     )
   }
 
@@ -174,9 +224,14 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
           return run
         }
         if (lane === "live" && lanes.live.size >= length) return whenFull
-        return Effect.flatMap(Effect.all([Clock.currentTimeMillis, StartTicket]), ([since, ticket]) => {
+        // In the step in which no slot was free: one that becomes free later knows of it.
+        const waiter = enter(lanes[lane])
+        return Effect.gen(function* () {
+          const since = yield* Clock.currentTimeMillis
+          const ticket = yield* StartTicket
+          const watcher = lane === "background" ? undefined : yield* StartWatcher
           if (ticket !== undefined) ticket.isWaiting = true
-          return wait(lanes[lane], restore).pipe(
+          return yield* wait(lanes[lane], waiter, restore, watcher).pipe(
             Effect.onExit(() => {
               if (ticket !== undefined) ticket.isWaiting = false
               return Effect.flatMap(Clock.currentTimeMillis, (now) => onWaited(now - since))

@@ -4,17 +4,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type { SimulatedProgram } from "../../src/layers/InMemoryDocker.ts"
 import { ContainerError } from "../../src/schema/ContainerError.ts"
 import { ProgramError } from "../../src/schema/ProgramError.ts"
 import { type ContainerSpec, Docker } from "../../src/services/Docker.ts"
+import type { ContainerStep } from "../../src/services/DockerRun.ts"
 import { EnginePriority } from "../../src/services/EnginePriority.ts"
 import { type Fault, InMemoryEngine, type Operation } from "../../src/services/InMemoryEngine.ts"
 import * as ProgramExit from "../../src/services/ProgramExit.ts"
+import * as StartQueue from "../../src/services/StartQueue.ts"
 import { backend, channelId, client, image, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
 
-const delay = (operation: Operation, duration: "1 second" | "2 seconds" | "10 seconds"): Fault => ({
+const delay = (operation: Operation, duration: "1 second" | "2 seconds" | "8 seconds" | "10 seconds"): Fault => ({
   operation,
   effect: { _tag: "Delay", duration }
 })
@@ -37,6 +40,18 @@ const openMany = (count: number, first = 1) =>
 const containerIds = InMemoryEngine.use(({ containers }) =>
   Effect.map(containers, (all) => all.map(({ labels }) => labels["containerssh_connection_id"]))
 )
+
+/** What is told of a container, each thing once. */
+const watchSteps = Effect.fnUntraced(function* (steps: Stream.Stream<ContainerStep>) {
+  const seen: Array<string> = []
+  yield* steps.pipe(
+    Stream.map((step) => (step._tag === "Queued" ? `${step.before} before` : step._tag)),
+    Stream.changes,
+    Stream.runForEach((step) => Effect.sync(() => seen.push(step))),
+    Effect.forkChild({ startImmediately: true })
+  )
+  return seen
+})
 
 const spec: ContainerSpec = { config: { Image: image, Cmd: ["/bin/sh"] }, host: {}, network: {} }
 
@@ -95,6 +110,28 @@ describe("containers that are started", () => {
       assert.deepInclude((yield* waited("ENGINE_KEEPS_UP"))[0]?.fields, { kind: "containers", refused: 3 })
       yield* Effect.forEach([...connections, ...refused], ({ close }) => close)
     }).pipe(Effect.provide(backend({ faults: [delay("createContainer", "10 seconds")] }, {}, { starts: 1, queue: 3 })))
+  )
+
+  it.effect("tell, from the second second on, how many are before, and then go on", () =>
+    Effect.gen(function* () {
+      const connections = yield* openMany(3)
+      const seen = yield* Effect.forEach(connections, ({ connection }) => watchSteps(connection.steps))
+      yield* TestClock.adjust("900 millis")
+      assert.deepStrictEqual(
+        seen.map((steps) => steps.join(", ")),
+        ["Creating", "Creating", "Creating"]
+      )
+      yield* Effect.repeat(TestClock.adjust("1 second"), { times: 24 })
+      assert.deepStrictEqual(
+        seen.map((steps) => steps.join(", ")),
+        [
+          "Creating, Starting, Done",
+          "Creating, 0 before, Creating, Starting, Done",
+          "Creating, 1 before, 0 before, Creating, Starting, Done"
+        ]
+      )
+      yield* Effect.forEach(connections, ({ close }) => close)
+    }).pipe(Effect.provide(backend({ faults: [delay("createContainer", "8 seconds")] }, {}, { starts: 1 })))
   )
 
   it.effect("one whose client leaves while it waits leaves nothing, at once, and is never created", () =>
@@ -182,7 +219,10 @@ const slow: SimulatedProgram = ({ stdout }) =>
 const mute: SimulatedProgram = ({ trap }) => Effect.andThen(trap("INT", Effect.succeed(42)), Effect.never)
 const images = { [image]: { programs: { "/bin/slow": slow, "/bin/mute": mute } } }
 
-const startMany = Effect.fnUntraced(function* (commands: ReadonlyArray<string>) {
+const startMany = Effect.fnUntraced(function* (
+  commands: ReadonlyArray<string>,
+  watcher: StartQueue.Watcher = () => Effect.void
+) {
   const { close, connection } = yield* open()
   yield* connection.container
   const scope = yield* Scope.make()
@@ -193,7 +233,11 @@ const startMany = Effect.fnUntraced(function* (commands: ReadonlyArray<string>) 
       const program = yield* session.exec(command)
       return yield* program
         .start(makeOutput().output)
-        .pipe(Scope.provide(scope), Effect.forkChild({ startImmediately: true }))
+        .pipe(
+          Scope.provide(scope),
+          Effect.provideService(StartQueue.StartWatcher, watcher),
+          Effect.forkChild({ startImmediately: true })
+        )
     })
   )
   return { fibers, close: Effect.andThen(Scope.close(scope, Exit.void), close) }
@@ -223,6 +267,19 @@ describe("programs that are started", () => {
       yield* Effect.forEach(fibers, Fiber.join)
       yield* inTime(close, 30)
     }).pipe(Effect.provide(backend({ images }, {}, { execs: 1 })))
+  )
+
+  it.effect("tell whoever waits how many are before", () =>
+    Effect.gen(function* () {
+      const told: Array<number | undefined> = []
+      const { close, fibers } = yield* startMany(["/bin/mute", "/bin/mute"], (before) =>
+        Effect.sync(() => told.push(before))
+      )
+      yield* Effect.repeat(TestClock.adjust("100 millis"), { times: 60 })
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.deepStrictEqual(told, [0, 0, undefined])
+      yield* inTime(close, 30)
+    }).pipe(Effect.provide(backend({ images, faults: [delay("startExec", "2 seconds")] }, {}, { execs: 1 })))
   )
 
   it.effect("past the length of the queue: the next one is told so at once", () =>

@@ -5,7 +5,6 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import type { ServerChannel } from "ssh2"
 import type { ContainerError } from "../../schema/ContainerError.ts"
 import type { ContainerId } from "../../schema/Identifiers.ts"
@@ -16,14 +15,12 @@ import { Logger } from "../../services/Logger.ts"
 import type { Program } from "../../services/Program.ts"
 import * as ProgramExit from "../../services/ProgramExit.ts"
 import type { AdmittedProgram } from "../../services/Session.ts"
+import { StartWatcher } from "../../services/StartQueue.ts"
 import * as ChannelSink from "./ChannelSink.ts"
-import * as PullLine from "./PullLine.ts"
+import * as Progress from "./Progress.ts"
 
 /** What could not be run reports this, as `docker run` does for failures that are not the program's. */
 const notRun = ProgramExit.exited(125)
-
-/** How often the line of a pull is redrawn at the most. */
-const redrawInterval = "100 millis"
 
 export interface RunningChannelOptions {
   /** Where the program is to run. */
@@ -56,10 +53,18 @@ export const run = ({ channel, closed, columns, place, presence, program }: Runn
         (remove) => Effect.sync(remove)
       )
     }
-    if (program.tty) yield* Effect.raceFirst(Effect.exit(place.container), showPull(place, channel, columns))
+    const progress = Progress.make({
+      columns: program.tty ? columns : undefined,
+      stdout: (text) => channel.write(text),
+      stderr: (text) => channel.stderr.write(text)
+    })
+    yield* Effect.raceFirst(Effect.exit(place.container), progress.follow(place.steps))
     containerId = yield* place.container
     if (containerId !== undefined) yield* Effect.annotateLogsScoped({ containerId })
-    const running = yield* program.start(ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed), presence.touch))
+    const sink = ChannelSink.make(channel, () => Deferred.isDoneUnsafe(closed), presence.touch)
+    const running = yield* program
+      .start(sink)
+      .pipe(Effect.provideService(StartWatcher, progress.wait), Effect.ensuring(progress.clear))
     if (running.container !== undefined) {
       containerId = running.container
       yield* Effect.annotateLogsScoped({ containerId })
@@ -153,26 +158,3 @@ const report = Effect.fnUntraced(function* (
   })
   return ProgramExit.exited(error.exitStatus)
 })
-
-/** Shows how the pull of the image comes along, and leaves no trace of it. Ends with the making of the container. */
-const showPull = (
-  { steps }: Pick<ChannelSession, "steps">,
-  channel: ServerChannel,
-  columns: () => number
-): Effect.Effect<void> => {
-  let isDrawn = false
-  return steps.pipe(
-    Stream.buffer({ capacity: 1, strategy: "sliding" }),
-    Stream.runForEach((step) => {
-      if (step._tag !== "Pulling") return Effect.void
-      isDrawn = true
-      channel.write(PullLine.draw(step.image, step.summary, columns()))
-      return Effect.sleep(redrawInterval)
-    }),
-    Effect.ensuring(
-      Effect.sync(() => {
-        if (isDrawn) channel.write(PullLine.erase)
-      })
-    )
-  )
-}
