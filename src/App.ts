@@ -12,6 +12,7 @@ import * as DockerodeDocker from "./layers/DockerodeDocker.ts"
 import * as EmbeddedDocker from "./layers/EmbeddedDocker.ts"
 import * as FileHostKeys from "./layers/FileHostKeys.ts"
 import * as FileInstance from "./layers/FileInstance.ts"
+import * as FileStatus from "./layers/FileStatus.ts"
 import * as FileSpool from "./layers/FileSpool.ts"
 import * as ProcessSignals from "./layers/ProcessSignals.ts"
 import * as Ssh2Server from "./layers/Ssh2Server.ts"
@@ -46,12 +47,11 @@ const docker = Layer.unwrap(
   )
 )
 
-/** The engine behind its gate and its circuit, and the log, given a configuration. */
-export const engine = EngineCircuit.layer.pipe(
-  Layer.provide(EngineGate.layer),
-  Layer.provide(docker),
-  Layer.provideMerge(Logger.layer)
-)
+/** The engine behind its gate and its circuit, given a configuration and the log. */
+const guarded = EngineCircuit.layer.pipe(Layer.provide(EngineGate.layer), Layer.provide(docker))
+
+/** The same with the log, given a configuration. */
+export const engine = guarded.pipe(Layer.provideMerge(Logger.layer))
 
 /** Who gets in, given a configuration. */
 export const authenticator = ConfigAuthenticator.layer.pipe(Layer.provide(BcryptPasswordHasher.layer))
@@ -64,9 +64,12 @@ const server = Ssh2Server.layer.pipe(
     FileHostKeys.layer,
     ProcessSignals.layer
   ]),
-  Layer.provideMerge([FileInstance.layer, FileSpool.layer()]),
-  Layer.provideMerge(engine),
-  Layer.provideMerge(ConsoleLog.layer),
+  Layer.provideMerge(FileSpool.layer()),
+  Layer.provideMerge(guarded),
+  // Around the engine, which says there how it is.
+  Layer.provideMerge(FileStatus.layer),
+  Layer.provideMerge(FileInstance.layer),
+  Layer.provideMerge([Logger.layer, ConsoleLog.layer]),
   Layer.provide(NodeServices.layer)
 )
 

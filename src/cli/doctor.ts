@@ -9,12 +9,14 @@ import { Command } from "effect/cli"
 import * as App from "../App.ts"
 import * as DockerodeDocker from "../layers/DockerodeDocker.ts"
 import * as FileHostKeys from "../layers/FileHostKeys.ts"
+import * as FileStatus from "../layers/FileStatus.ts"
 import * as Ssh2Server from "../layers/Ssh2Server.ts"
 import { HostKeySource } from "../schema/SshConfig.ts"
 import * as Diagnosis from "../services/Diagnosis.ts"
 import { EngineConfig } from "../services/EngineConfig.ts"
 import * as EngineDiagnosis from "../services/EngineDiagnosis.ts"
 import { Logger } from "../services/Logger.ts"
+import * as RunningServers from "../services/RunningServers.ts"
 import { SshConfig } from "../services/SshConfig.ts"
 import { config } from "./flags.ts"
 import { embedded, embeddedFindings, isEngineNamed } from "./engine.ts"
@@ -64,14 +66,15 @@ const engine = Effect.fnUntraced(function* (path: Option.Option<string>) {
 /** Everything that depends on the configuration. */
 const examine = Effect.fnUntraced(
   function* (path: Option.Option<string>) {
-    const [engineFindings, keyFindings, userFindings, programFindings] = yield* Effect.all(
+    const [engineFindings, keyFindings, userFindings, programFindings, serverFindings] = yield* Effect.all(
       [
         engine(path),
         hostKeys,
         Option.isSome(path)
           ? Diagnosis.authentication(App.authenticator)
           : Effect.succeed([Diagnosis.passwordOfTheRun]),
-        Diagnosis.programs
+        Diagnosis.programs,
+        RunningServers.findings.pipe(Effect.provide(FileStatus.layerRunning))
       ],
       { concurrency: "unbounded" }
     )
@@ -80,7 +83,8 @@ const examine = Effect.fnUntraced(
       ...engineFindings,
       ...keyFindings,
       ...userFindings,
-      ...programFindings
+      ...programFindings,
+      ...serverFindings
     ]
   },
   (effect, path) =>

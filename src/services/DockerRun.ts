@@ -39,6 +39,7 @@ import * as SftpFallback from "./SftpFallback.ts"
 import * as Session from "./Session.ts"
 import { Spool } from "./Spool.ts"
 import { StartWatcher } from "./StartQueue.ts"
+import { StatusBoard } from "./StatusBoard.ts"
 import * as TerminalModes from "./TerminalModes.ts"
 
 /**
@@ -141,6 +142,7 @@ const make = Effect.gen(function* () {
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
   const instance = yield* Instance
+  const board = yield* StatusBoard
   const security = yield* SecurityConfig
   const events = yield* ContainerEvents
   const layerScope = yield* Effect.scope
@@ -174,6 +176,10 @@ const make = Effect.gen(function* () {
     const own = login.container ?? {}
     // First, and so until after the container is gone: what is not registered is for the reaper.
     if (instance !== undefined) yield* instance.register(connectionId)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => board.connections(1)),
+      () => Effect.sync(() => board.connections(-1))
+    )
     const step = yield* SubscriptionRef.make<ContainerStep>({ _tag: "Waiting" })
     const container = yield* Deferred.make<Container.RunningContainer, ContainerError>()
     const programs = new Set<RunningProgram>()

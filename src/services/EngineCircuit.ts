@@ -22,6 +22,7 @@ import { Docker } from "./Docker.ts"
 import { EngineState } from "./EngineState.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
+import { StatusBoard } from "./StatusBoard.ts"
 
 /** A connection that breaks, or two, may have reasons of its own. */
 const threshold = 3
@@ -33,6 +34,7 @@ const make = Effect.gen(function* () {
   const docker = yield* Docker
   const logger = yield* Logger
   const scope = yield* Effect.scope
+  const board = yield* StatusBoard
   let unanswered = 0
   let isProbing = false
   let open: { readonly closed: Deferred.Deferred<void>; readonly since: number } | undefined
@@ -51,7 +53,9 @@ const make = Effect.gen(function* () {
   )
   const lost = Effect.fnUntraced(function* (cause: DockerError) {
     if (open !== undefined) return
-    open = { closed: yield* Deferred.make<void>(), since: yield* Clock.currentTimeMillis }
+    const since = yield* Clock.currentTimeMillis
+    open = { closed: yield* Deferred.make<void>(), since }
+    board.engine({ _tag: "Lost", since, reason: cause.reason.message })
     yield* logger.log({
       level: "error",
       code: "ENGINE_LOST",
@@ -65,6 +69,7 @@ const make = Effect.gen(function* () {
     if (open === undefined) return
     const { closed, since } = open
     open = undefined
+    board.engine({ _tag: "Answers" })
     const awayMs = (yield* Clock.currentTimeMillis) - since
     yield* logger.log({
       level: "notice",

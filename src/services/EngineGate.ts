@@ -18,6 +18,7 @@ import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
 import { Logger } from "./Logger.ts"
 import * as StartQueue from "./StartQueue.ts"
+import { type Board, StatusBoard } from "./StatusBoard.ts"
 
 /**
  * How long after the engine's answer a program counts as being started, if nothing is heard of it: an engine answers
@@ -35,13 +36,14 @@ const longWait = 1000
 type Kind = "containers" | "programs"
 
 /** One queue, and what the log is told of it: once when it is long, and once when it is empty again. */
-const makeQueue = (kind: Kind, slots: number, length: number, logger: Logger["Service"]) => {
+const makeQueue = (kind: Kind, slots: number, length: number, logger: Logger["Service"], board: Board) => {
   let isLogged = false
   let refused = 0
   let longest = 0
   const queue = StartQueue.make({
     slots,
     length,
+    onChange: () => board.queue(kind, queue.counts()),
     onWaited: (waitedMs) =>
       Effect.suspend(() => {
         const { running, waiting } = queue.counts()
@@ -124,8 +126,9 @@ const make = Effect.gen(function* () {
   }
   const { limits } = yield* DockerRunConfig
   const scope = yield* Effect.scope
-  const starts = makeQueue("containers", limits.starts, limits.queue, logger)
-  const execs = makeQueue("programs", limits.execs, limits.queue, logger)
+  const board = yield* StatusBoard
+  const starts = makeQueue("containers", limits.starts, limits.queue, logger, board)
+  const execs = makeQueue("programs", limits.execs, limits.queue, logger, board)
   /** The slots of containers that were created and are yet to be started. */
   const held = new Map<ContainerId, () => void>()
 

@@ -42,6 +42,8 @@ export interface Options {
   readonly length: number
   /** Runs when one that had to wait need not wait any more: it has a slot, or has given up. */
   readonly onWaited: (waitedMillis: number) => Effect.Effect<void>
+  /** Called when the counts have changed. */
+  readonly onChange?: () => void
 }
 
 /**
@@ -126,7 +128,7 @@ interface Waiter {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ length, onWaited, slots }: Options): StartQueue => {
+export const make = ({ length, onChange = () => {}, onWaited, slots }: Options): StartQueue => {
   const lanes = { begun: new Set<Waiter>(), live: new Set<Waiter>(), background: new Set<Waiter>() }
   let running = 0
 
@@ -143,10 +145,12 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
     const waiter = next()
     if (waiter === undefined) {
       running -= 1
+      onChange()
       return
     }
     // The slot changes hands here, so that nobody who comes in between takes it.
     waiter.isAdmitted = true
+    onChange()
     waiter.wake()
   }
   const makeSlot = (): Slot => {
@@ -174,6 +178,7 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
   const enter = (lane: Set<Waiter>): Waiter => {
     const waiter: Waiter = { isAdmitted: false, wake: () => {} }
     lane.add(waiter)
+    onChange()
     return waiter
   }
 
@@ -194,6 +199,7 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
         if (Exit.isSuccess(exit)) return Effect.void
         lane.delete(waiter)
         if (waiter.isAdmitted) giveBack()
+        else onChange()
         return Effect.void
       })
     )
@@ -221,6 +227,7 @@ export const make = ({ length, onWaited, slots }: Options): StartQueue => {
         })
         if (running < slots) {
           running += 1
+          onChange()
           return run
         }
         if (lane === "live" && lanes.live.size >= length) return whenFull

@@ -59,6 +59,9 @@ export interface Places {
 /** A `dockerd` that was killed forgets these: no request to it says what they belonged to. */
 export const isOfKilledEngine = (left: string): boolean => /^(?:volume|shim) /u.test(left)
 
+/** The status of a server that was killed is for the next one to remove. */
+export const isOfKilledServer = (left: string): boolean => /^file .*\/status\/[0-9a-f]{16}\.json(?:\.new)?$/u.test(left)
+
 /** Everything that is there and should not be, once there is no server any more. */
 export const leftovers = (engine: PrivateEngine, places: Places): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
   Effect.gen(function* () {
@@ -69,6 +72,6 @@ export const leftovers = (engine: PrivateEngine, places: Places): Effect.Effect<
       ...processesLeft(engine, places.temporary),
       ...filesLeft(places.temporary, /^$/u),
       // The name of the server, and which of its runs are over: those are kept for ten minutes.
-      ...filesLeft(places.state, /^(?:instance|boots|boots\/[0-9a-f]{16}\.json)$/u)
+      ...filesLeft(places.state, /^(?:instance|boots|boots\/[0-9a-f]{16}\.json|status)$/u)
     ]
   })

@@ -65,6 +65,9 @@ export const draw = (seed: number): Plan => {
 
 export const isHit = (plan: Plan, part: "Server" | "Engine") => plan.steps.some(({ _tag }) => _tag === part)
 
+export const isServerKilled = (plan: Plan) =>
+  plan.steps.some((step) => step._tag === "Server" && step.signal === "SIGKILL")
+
 export const isEngineKilled = (plan: Plan) => plan.steps.some((step) => step._tag === "Engine" && step.how === "KILL")
 
 const describeStep = (step: Step): string => {

@@ -13,8 +13,8 @@ import { type ServerOptions, startServer, type TestServer } from "../support/Ser
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { makeWire } from "../support/Wire.ts"
 import { makeBystander } from "./Bystander.ts"
-import { containersLeft, isOfKilledEngine, leftovers, type Places } from "./Leftovers.ts"
-import { isEngineKilled, isHit, type Plan } from "./Plan.ts"
+import { containersLeft, isOfKilledEngine, isOfKilledServer, leftovers, type Places } from "./Leftovers.ts"
+import { isEngineKilled, isHit, isServerKilled, type Plan } from "./Plan.ts"
 import type { PrivateEngine } from "./PrivateEngine.ts"
 import { type Ended, pulls, victim } from "./Victims.ts"
 
@@ -194,7 +194,12 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
         if (reaped.length > 0 && !isHit(plan, "Server") && !isHit(plan, "Engine"))
           return yield* fault(`left by the server: ${reaped.join(", ")}`)
         const left = Effect.map(leftovers(engine, places), (all) =>
-          all.filter((one) => !before.has(one) && !(isEngineKilled(plan) && isOfKilledEngine(one)))
+          all.filter(
+            (one) =>
+              !before.has(one) &&
+              !(isEngineKilled(plan) && isOfKilledEngine(one)) &&
+              !(isServerKilled(plan) && isOfKilledServer(one))
+          )
         )
         const clean = yield* Effect.result(
           waitFor(
