@@ -38,6 +38,19 @@ export class EngineFailed extends Schema.TaggedError<EngineFailed>("dockerrun/En
 }
 
 /**
+ * The engine's disk is full.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class EngineFull extends Schema.TaggedError<EngineFull>("dockerrun/EngineFull")("EngineFull", {}) {
+  readonly code = "DOCKERRUN_ENGINE_FULL"
+  override get message(): string {
+    return "the container engine has no space left on its disk"
+  }
+}
+
+/**
  * As many connections as may wait for the engine wait already.
  *
  * @since 0.1.0
@@ -232,6 +245,7 @@ export class ContainerTimedOut extends Schema.TaggedError<ContainerTimedOut>("do
 export const ContainerErrorReason = Schema.Union([
   EngineUnreachable,
   EngineFailed,
+  EngineFull,
   ServerBusy,
   ImageMissing,
   ImageNotFound,

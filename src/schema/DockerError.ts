@@ -76,6 +76,14 @@ export class ServerError extends Schema.TaggedError<ServerError>("dockerrun/Serv
 }) {}
 
 /**
+ * The engine has no space left for what it was asked to make (HTTP 500, and `no space left on device` in its words).
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class NoSpace extends Schema.TaggedError<NoSpace>("dockerrun/NoSpace")("NoSpace", detail) {}
+
+/**
  * The engine could not start a program in a container. `exitCode` is what a shell would give: 127 when there is no such
  * program, 126 when it is there and cannot be executed.
  *
@@ -120,6 +128,7 @@ export const DockerErrorReason = Schema.Union([
   Unreachable,
   RegistryUnreachable,
   ServerError,
+  NoSpace,
   ProgramNotStarted,
   UnexpectedAnswer,
   Overloaded

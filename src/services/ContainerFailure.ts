@@ -9,6 +9,7 @@ import {
   ContainerNotStarted,
   ContainerRejected,
   EngineFailed,
+  EngineFull,
   EngineUnreachable,
   ImageNotFound,
   ImageReferenceInvalid,
@@ -41,6 +42,7 @@ export const reason = (
 ): ContainerErrorReason => {
   if (error.reason._tag === "Unreachable") return new EngineUnreachable()
   if (error.reason._tag === "Overloaded") return new ServerBusy()
+  if (error.reason._tag === "NoSpace") return new EngineFull()
   switch (step) {
     case "inspect":
       return error.reason._tag === "BadRequest"

@@ -220,10 +220,14 @@ const make = Effect.gen(function* () {
       return Scope.close(programScope, exit)
     })
 
+    let isLost = false
     yield* Deferred.await(container).pipe(
       Effect.flatMap(({ ended, id }) =>
         Effect.andThen(
-          ended,
+          Effect.tap(ended, () => {
+            isLost = true
+            return Effect.void
+          }),
           Effect.flatMap(events.fate(id), (fate) =>
             logger.log({
               level: "warning",
@@ -324,21 +328,23 @@ const make = Effect.gen(function* () {
           programScope
         )
         yield* enter({ program, hasTerminal: size !== undefined })
-        // Not every stream that broke shows it soon: over a wire that was cut each finds out in its own time.
-        const lost = ended.pipe(
-          Effect.andThen(Effect.sleep(lastWords)),
-          Effect.andThen(events.fate(id)),
-          Effect.flatMap((fate) =>
-            Effect.fail(
-              new ProgramError({
-                connectionId,
-                channelId,
-                reason: new ProgramLost(fate === undefined ? {} : { fate })
-              })
-            )
+        const lost = Effect.flatMap(events.fate(id), (fate) =>
+          Effect.fail(
+            new ProgramError({
+              connectionId,
+              channelId,
+              reason: new ProgramLost(fate === undefined ? {} : { fate })
+            })
           )
         )
-        return { ...program, exit: Effect.raceFirst(program.exit, lost) }
+        // A wire to the engine that is cut is the end of its input for a program, which may take it for all that there
+        // was, and be content.
+        const trusted = Effect.flatMap(program.exit, (exit) =>
+          isLost && exit._tag === "Exited" && exit.status === 0 ? lost : Effect.succeed(exit)
+        )
+        // Not every stream that broke shows it soon: over a wire that was cut each finds out in its own time.
+        const late = ended.pipe(Effect.andThen(Effect.sleep(lastWords)), Effect.andThen(lost))
+        return { ...program, exit: Effect.raceFirst(trusted, late) }
       })
 
     const variables = new Map<string, Effect.Effect<Option.Option<string>>>()

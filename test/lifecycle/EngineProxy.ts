@@ -1,4 +1,7 @@
-/** A wire between the server and the engine, on a Unix socket of its own, that holds a kind of request back. */
+/**
+ * A wire between the server and the engine, on a Unix socket of its own, that holds a kind of request back, answers
+ * another in the engine's place, and can be cut.
+ */
 import { connect, createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -16,18 +19,29 @@ export interface EngineProxy {
   readonly held: () => number
   /** Sends on what was held back, whether or not the one who sent it is still there. */
   readonly release: Effect.Effect<void>
+  /** Answers the next so many requests whose first line matches with the HTTP status 500, and no others. */
+  readonly fail: (pattern: RegExp, times: number) => void
+  /** How many of those have yet to come. */
+  readonly failuresToCome: () => number
+  /** Cuts all that goes through it at this moment. */
+  readonly cut: Effect.Effect<void>
 }
 
-/** Holds back requests whose first line matches, and forwards all else. Ends with the Scope. */
+const body = JSON.stringify({ message: "it went wrong" })
+const failure = `HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`
+
+/** Holds back requests whose first line matches, and forwards all else until told otherwise. Ends with the Scope. */
 export const engineProxy = (hold: RegExp): Effect.Effect<EngineProxy, HarnessError, Scope.Scope> =>
   Effect.gen(function* () {
     const path = join(yield* temporaryDirectory, "engine.sock")
     const target = engine().host.slice("unix://".length)
     const sockets = new Set<Socket>()
     const releases: Array<() => void> = []
+    let failing: { readonly pattern: RegExp; times: number } | undefined
     const server = createServer({ allowHalfOpen: true }, (client) => {
       const upstream = connect({ path: target, allowHalfOpen: true })
       let isHolding = false
+      let isAnswered = false
       for (const socket of [client, upstream]) {
         sockets.add(socket)
         socket.on("error", () => socket.destroy())
@@ -39,7 +53,14 @@ export const engineProxy = (hold: RegExp): Effect.Effect<EngineProxy, HarnessErr
       client.on("close", () => (isHolding ? undefined : upstream.destroy()))
       client.on("end", () => (isHolding ? undefined : upstream.end()))
       client.on("data", (chunk: Buffer) => {
-        if (hold.test(chunk.toString("latin1").split("\r\n", 1)[0] ?? "")) {
+        // The rest of a request that needs no more of it.
+        if (isAnswered) return
+        const line = chunk.toString("latin1").split("\r\n", 1)[0] ?? ""
+        if (failing !== undefined && failing.times > 0 && failing.pattern.test(line)) {
+          failing.times -= 1
+          isAnswered = true
+          client.end(failure)
+        } else if (hold.test(line)) {
           isHolding = true
           releases.push(() => upstream.write(chunk))
         } else upstream.write(chunk)
@@ -60,6 +81,13 @@ export const engineProxy = (hold: RegExp): Effect.Effect<EngineProxy, HarnessErr
       held: () => releases.length,
       release: Effect.sync(() => {
         for (const release of releases.splice(0)) release()
+      }),
+      fail: (pattern, times) => {
+        failing = { pattern, times }
+      },
+      failuresToCome: () => failing?.times ?? 0,
+      cut: Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
       })
     }
   })

@@ -12,6 +12,8 @@ const script = join(import.meta.dirname, "../../scripts/test-engine")
 
 export interface PrivateEngine {
   readonly host: string
+  /** Where everything of it is: its data in `data`. */
+  readonly directory: string
   readonly docker: (...args: ReadonlyArray<string>) => Effect.Effect<string, HarnessError>
   /** To the engine alone: what it has started goes on, as when an engine crashes. */
   readonly signal: (name: NodeJS.Signals) => Effect.Effect<void, HarnessError>
@@ -51,6 +53,7 @@ export const privateEngine = (name: string): Effect.Effect<PrivateEngine, Harnes
       )
     return {
       host,
+      directory,
       docker,
       signal,
       restart: (...flags) => Effect.asVoid(output(script, ["resume", ...flags], { env, deadline: 120_000 })),

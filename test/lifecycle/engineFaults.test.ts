@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,9 +8,11 @@ import { afterAll, beforeAll } from "vitest"
 import { waitFor, within } from "../support/Deadline.ts"
 import { describeEngine, docker, hasEngine, waitForContainers } from "../support/Engine.ts"
 import { HarnessError } from "../support/HarnessError.ts"
-import { type SshTarget, ssh, startSsh } from "../support/OpenSsh.ts"
-import { finish, type RunningProgram } from "../support/Program.ts"
+import { controlMaster, type SshTarget, ssh, startSsh } from "../support/OpenSsh.ts"
+import { finish, output, type RunningProgram } from "../support/Program.ts"
 import { startServer, type TestServer } from "../support/Server.ts"
+import { startEcho } from "./Echo.ts"
+import { mountSmallDisk, whileFull } from "./FullDisk.ts"
 import { type PrivateEngine, privateEngine } from "./PrivateEngine.ts"
 
 const user = "faults"
@@ -61,12 +64,19 @@ describeEngine("a container to which something happens", () => {
     () =>
       Effect.gen(function* () {
         const server = yield* startServer({ user })
-        const { client, stderr } = yield* startProgram(server.target, "echo up; read -r line; exit 5")
+        const { master, target } = yield* controlMaster(server.target)
+        const { client, stderr } = yield* startProgram(target, "echo up; read -r line; exit 5")
         const id = yield* oneContainer
         yield* docker("pause", id)
         yield* waitFor(
           "the word of it",
           Effect.sync(() => stderr().includes("the container was paused"))
+        )
+        const refused = yield* ssh({ ...target, command: "echo never" })
+        assert.deepStrictEqual([refused.status, refused.stdout], [125, ""])
+        assert.match(
+          refused.stderr,
+          /^dockerrun: the container is paused; try again when it is resumed \[DOCKERRUN_CONTAINER_PAUSED, connection/mu
         )
         yield* docker("unpause", id)
         yield* waitFor(
@@ -75,6 +85,7 @@ describeEngine("a container to which something happens", () => {
         )
         client.stdin.write("line\n")
         assert.strictEqual((yield* ended(client)).status, 5)
+        yield* master.kill("SIGTERM")
         yield* waitForContainers(0, user)
       }),
     60_000
@@ -229,6 +240,45 @@ describeEngine("an engine that", () => {
           (yield* ssh({ ...server.target, command: "echo served", deadline: 40_000 })).stdout,
           "served\n"
         )
+      }),
+    180_000
+  )
+
+  it.live(
+    "has no space left, and then restarts around its containers: who is there goes on, or is told; new ones are served",
+    () =>
+      Effect.gen(function* () {
+        const it = yield* engine
+        const disk = join(it.directory, "small")
+        yield* it.signal("SIGKILL")
+        yield* mountSmallDisk(disk)
+        yield* output("cp", ["-a", `${join(it.directory, "data")}/.`, disk])
+        const restart = it.restart("--data-root", disk, "--live-restore")
+        yield* restart
+        const server = yield* startServer({
+          user,
+          dockerrun: { host: it.host },
+          sections: { lifecycle: { reapInterval: "2s" } }
+        })
+        const connect = ssh({ ...server.target, command: "echo served", deadline: 40_000 })
+        const session = yield* startEcho(server.target)
+        const refused = yield* whileFull(disk, Effect.tap(connect, session.echo("who is there goes on")))
+        assert.strictEqual(refused.status, 125)
+        assert.match(
+          refused.stderr,
+          /^dockerrun: the container engine has no space left on its disk \[DOCKERRUN_ENGINE_FULL, connection/u
+        )
+        assert.strictEqual((yield* connect).stdout, "served\n")
+
+        yield* it.signal("SIGKILL")
+        yield* restart
+        assert.strictEqual((yield* session.ended).status, 137)
+        assert.match(
+          session.told(),
+          /^dockerrun: the container engine went away \[DOCKERRUN_PROGRAM_LOST, connection/mu
+        )
+        assert.strictEqual((yield* connect).stdout, "served\n")
+        yield* nothingLeft
       }),
     180_000
   )

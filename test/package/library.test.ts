@@ -26,6 +26,7 @@ const program = { program: "PROGRAM" }
 const containerReasons: ReadonlyArray<ContainerError.ContainerErrorReason> = [
   new ContainerError.EngineUnreachable(),
   new ContainerError.EngineFailed(),
+  new ContainerError.EngineFull(),
   new ContainerError.ServerBusy(),
   new ContainerError.ImageMissing(image),
   new ContainerError.ImageNotFound(image),

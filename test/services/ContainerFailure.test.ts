@@ -6,6 +6,7 @@ import {
   Conflict,
   DockerError,
   type DockerErrorReason,
+  NoSpace,
   NotFound,
   Overloaded,
   ProgramNotStarted,
@@ -28,6 +29,7 @@ const reasons = {
   Unreachable: new Unreachable({ address: "unix:///secret", message }),
   RegistryUnreachable: new RegistryUnreachable({ message }),
   ServerError: new ServerError({ status: 500, message }),
+  NoSpace: new NoSpace({ message }),
   ProgramNotStarted: new ProgramNotStarted({ exitCode: 127, message }),
   UnexpectedAnswer: new UnexpectedAnswer({ message }),
   Overloaded: new Overloaded({ message })
@@ -45,6 +47,7 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     Unreachable: "DOCKERRUN_ENGINE_UNREACHABLE",
     RegistryUnreachable: "DOCKERRUN_ENGINE_FAILED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
+    NoSpace: "DOCKERRUN_ENGINE_FULL",
     ProgramNotStarted: "DOCKERRUN_ENGINE_FAILED",
     UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED",
     Overloaded: "DOCKERRUN_BUSY"
@@ -57,6 +60,7 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     Unreachable: "DOCKERRUN_ENGINE_UNREACHABLE",
     RegistryUnreachable: "DOCKERRUN_REGISTRY_UNREACHABLE",
     ServerError: "DOCKERRUN_PULL_FAILED",
+    NoSpace: "DOCKERRUN_ENGINE_FULL",
     ProgramNotStarted: "DOCKERRUN_PULL_FAILED",
     UnexpectedAnswer: "DOCKERRUN_PULL_FAILED",
     Overloaded: "DOCKERRUN_BUSY"
@@ -70,6 +74,7 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     Unreachable: "DOCKERRUN_ENGINE_UNREACHABLE",
     RegistryUnreachable: "DOCKERRUN_ENGINE_FAILED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
+    NoSpace: "DOCKERRUN_ENGINE_FULL",
     ProgramNotStarted: "DOCKERRUN_ENGINE_FAILED",
     UnexpectedAnswer: "DOCKERRUN_ENGINE_FAILED",
     Overloaded: "DOCKERRUN_BUSY"
@@ -82,6 +87,7 @@ const table: Record<Step, Record<DockerErrorReason["_tag"], string>> = {
     Unreachable: "DOCKERRUN_ENGINE_UNREACHABLE",
     RegistryUnreachable: "DOCKERRUN_CONTAINER_NOT_STARTED",
     ServerError: "DOCKERRUN_ENGINE_FAILED",
+    NoSpace: "DOCKERRUN_ENGINE_FULL",
     ProgramNotStarted: "DOCKERRUN_CONTAINER_NOT_STARTED",
     UnexpectedAnswer: "DOCKERRUN_CONTAINER_NOT_STARTED",
     Overloaded: "DOCKERRUN_BUSY"

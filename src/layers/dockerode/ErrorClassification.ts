@@ -1,8 +1,8 @@
 /**
  * From what an engine answered, or from the way a connection broke, to a typed reason.
  *
- * HTTP status and errno decide. Words are read only where the engine gives no code of its own: for what a registry or
- * the container runtime told it, and for Podman's cause of a 500.
+ * HTTP status and errno decide. Words are read only where the engine gives no code of its own: for what a registry, the
+ * container runtime or the kernel (a full disk) told it, and for Podman's cause of a 500.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import {
   BadRequest,
   Conflict,
   type DockerErrorReason,
+  NoSpace,
   NotFound,
   ProgramNotStarted,
   RegistryUnreachable,
@@ -39,6 +40,9 @@ export const statusOf = (status: number, cause: string | undefined): number => {
   return cause.startsWith(podmanBadReference) ? 400 : (podmanCauses[cause] ?? status)
 }
 
+/** ENOSPC and EDQUOT, in the kernel's words. */
+const noSpace = /no space left on device|disk quota exceeded/iu
+
 /**
  * The reason behind an HTTP status of 400 and above.
  *
@@ -54,7 +58,7 @@ export const fromStatus = (status: number, message: string): DockerErrorReason =
     case 409:
       return new Conflict({ message })
     default:
-      if (status >= 500) return new ServerError({ status, message })
+      if (status >= 500) return noSpace.test(message) ? new NoSpace({ message }) : new ServerError({ status, message })
       return status >= 400
         ? new BadRequest({ message })
         : new UnexpectedAnswer({ message: `the engine answered with the HTTP status ${status}` })
@@ -119,6 +123,7 @@ const pullFailures: ReadonlyArray<readonly [pattern: RegExp, reason: (message: s
     (message) => new NotFound({ message })
   ],
   [/invalid reference format|invalid tag format/iu, (message) => new BadRequest({ message })],
+  [noSpace, (message) => new NoSpace({ message })],
   [
     /dial (?:tcp|udp|unix)|connection re(?:fused|set)|no such host|no route to host|network is unreachable|server misbehaving|i\/o timeout|TLS handshake|x509:|tls: |request canceled|context deadline exceeded|Client\.Timeout|unexpected EOF|: EOF$|server gave HTTP response to HTTPS client|bad gateway|service unavailable|toomanyrequests/iu,
     (message) => new RegistryUnreachable({ message })
@@ -202,13 +207,15 @@ const containerStopped =
   /cannot exec (?:in )?a (?:stopped|paused|deleted|container that has)|^task \S+ not found|(?:read|write) init-p: /iu
 
 /**
- * What the container runtime says of a program that it did not start: the program's fault, or that of a container which
- * ended in the same moment.
+ * What the container runtime says of a program that it did not start: the program's fault, that of a container which
+ * ended in the same moment, or that of a full disk.
  *
  * @internal
  */
-export const notStarted = (text: string): ProgramNotStarted | Conflict =>
-  containerStopped.test(text) ? new Conflict({ message: text.trim() }) : programNotStarted(text)
+export const notStarted = (text: string): ProgramNotStarted | Conflict | NoSpace => {
+  if (noSpace.test(text)) return new NoSpace({ message: text.trim() })
+  return containerStopped.test(text) ? new Conflict({ message: text.trim() }) : programNotStarted(text)
+}
 
 /**
  * The reason behind a refused start of a program: the main process of a container, or an exec of an engine that tells

@@ -25,6 +25,18 @@ describe("ErrorClassification", () => {
     })
   }
 
+  it("a full disk is told by the kernel's words, whatever failed because of it", () => {
+    const words = "mkdir /var/lib/docker/overlay2/0a1b-init: no space left on device"
+    const found = [
+      ErrorClassification.fromStatus(500, words),
+      ErrorClassification.fromStart(500, `OCI runtime create failed: ${words}: unknown`),
+      ErrorClassification.fromPull(undefined, `failed to register layer: write /bin/x: ${words}`),
+      ErrorClassification.notStarted(`OCI runtime exec failed: exec failed: ${words}: unknown`)
+    ]
+    for (const { _tag } of found) assert.strictEqual(_tag, "NoSpace")
+    assert.strictEqual(ErrorClassification.fromStatus(404, words)._tag, "NotFound")
+  })
+
   it("a cause decides nothing where there is a status that says something", () => {
     assert.strictEqual(ErrorClassification.statusOf(404, "container state improper"), 404)
     assert.strictEqual(ErrorClassification.statusOf(500, undefined), 500)
