@@ -173,7 +173,8 @@ export const start = Effect.fn("Program.start")(function* (
 
   /** Lets a program that waits become this one, if there is one that can. */
   const handOver = Effect.gen(function* () {
-    const taken = spec.waiting?.take(spec)
+    // What waits in a container that is paused would begin when nobody expects it any more.
+    const taken = events.isPaused(container) ? undefined : spec.waiting?.take(spec)
     if (taken === undefined) return undefined
     const { line, program } = taken
     yield* Effect.addFinalizer((exit) => Scope.close(program.scope, exit))

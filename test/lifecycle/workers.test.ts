@@ -1,9 +1,14 @@
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { waitFor } from "../support/Deadline.ts"
 import { describeEngine, waitForContainers } from "../support/Engine.ts"
 import { ssh, startSsh } from "../support/OpenSsh.ts"
 import { startServer, type TestServer } from "../support/Server.ts"
+import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { startEcho } from "./Echo.ts"
+import { statuses } from "./Status.ts"
 
 /** A session, and the worker that serves it. */
 const startSession = Effect.fnUntraced(function* (server: TestServer) {
@@ -39,8 +44,22 @@ describeEngine("a server of several processes", () => {
     () =>
       Effect.gen(function* () {
         const user = "workers-crash"
-        const server = yield* startServer({ user, args: ["--workers", "2"] })
+        const stateDirectory = yield* temporaryDirectory
+        const server = yield* startServer({
+          user,
+          args: ["--workers", "2"],
+          sections: { lifecycle: { stateDirectory } }
+        })
+        const areSeen = (...workers: ReadonlyArray<number>) =>
+          waitFor(
+            `the status of the workers ${workers.join(", ")}`,
+            Effect.map(statuses(stateDirectory), (all) => {
+              const seen = all.map(({ worker = 0 }) => worker).toSorted((one, other) => one - other)
+              return seen.join() === workers.join()
+            })
+          )
         yield* server.waitForEvent("WORKERS_STARTED")
+        yield* areSeen(1, 2)
         const sessions = yield* Effect.forEach([1, 2], () => startSession(server))
         assert.notStrictEqual(sessions[0]?.worker, sessions[1]?.worker, "one on each")
 
@@ -61,10 +80,13 @@ describeEngine("a server of several processes", () => {
           assert.strictEqual((yield* ssh({ ...server.target, command: `echo ${word}` })).stdout, `${word}\n`)
         }
         yield* server.waitForEvent("PROGRAM_ENDED", ({ worker }) => worker === 3)
+        yield* areSeen(Number(going.worker), 3)
         yield* going.echo("and now")
 
         yield* server.kill("SIGTERM")
         assert.strictEqual((yield* server.exit(30_000)).status, 0)
+        yield* areSeen()
+        assert.deepStrictEqual(readdirSync(join(stateDirectory, "status")), [])
         yield* waitForContainers(0, user)
       }),
     120_000
