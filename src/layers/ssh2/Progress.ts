@@ -14,7 +14,7 @@ const redrawInterval = "100 millis"
 const sparseness = 10
 
 /** Back to the start of the line, and erase it (ECMA-48: CR, EL). */
-export const erase = "\r\u001B[K"
+const erase = "\r\u001B[K"
 
 const megabytes = (bytes: number): string => (bytes / 1_000_000).toFixed(1)
 
@@ -25,7 +25,7 @@ export const pulling = (image: string, summary: PullSummary): string => {
 }
 
 /** How many are served before. */
-export const queued = (before: number): string =>
+const queued = (before: number): string =>
   `dockerrun: waiting for the engine, ${before === 0 ? "you are next" : `${before} before you`}`
 
 /** The line, no wider than the terminal, with which it replaces its predecessor. */
