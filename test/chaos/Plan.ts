@@ -25,6 +25,10 @@ export type Step =
 
 export interface Plan {
   readonly seed: number
+  /** So many processes serve. */
+  readonly workers: 1 | 2
+  readonly mode: "connection" | "session"
+  /** None in mode `session`. */
   readonly pool: number
   readonly waitingPrograms: boolean
   /** The image has an anonymous volume. */
@@ -46,6 +50,10 @@ const generator = (seed: number) => {
 /** How long a connection may be under way when it is hit: before its login, while its container starts, in its program. */
 const life = 3000
 
+/** In mode `session` who asks for no program has no container that could be hit. */
+const withContainer = (step: Step): Step =>
+  step._tag === "Client" && step.kind === "idle" ? { ...step, kind: "sleep" } : step
+
 export const draw = (seed: number): Plan => {
   const next = generator(seed)
   const upTo = (limit: number) => Math.floor(next() * limit)
@@ -60,7 +68,18 @@ export const draw = (seed: number): Plan => {
   if (next() < 0.4) steps.push({ _tag: "Server", at: upTo(life), signal: pick(["SIGKILL", "SIGTERM"]) })
   if (next() < 0.25) steps.push({ _tag: "Engine", at: upTo(life), how: pick(["KILL", "TERM"]), away: upTo(1500) })
   if (next() < 0.2) steps.push({ _tag: "Pulls", at: upTo(500), clients: 6 + upTo(8), hangs: 500 + upTo(1500) })
-  return { seed, pool: pick([0, 2]), waitingPrograms: pick([true, false]), volume: pick([true, false]), steps }
+  const [pool, waitingPrograms, volume] = [pick([0, 2]), pick([true, false]), pick([true, false])]
+  const workers = pick([1, 2] as const)
+  const mode = pick(["connection", "connection", "session"] as const)
+  return {
+    seed,
+    workers,
+    mode,
+    pool: mode === "session" ? 0 : pool,
+    waitingPrograms,
+    volume,
+    steps: mode === "session" ? steps.map(withContainer) : steps
+  }
 }
 
 export const isHit = (plan: Plan, part: "Server" | "Engine") => plan.steps.some(({ _tag }) => _tag === part)
@@ -86,6 +105,6 @@ const describeStep = (step: Step): string => {
 
 export const describePlan = (plan: Plan): string =>
   [
-    `seed ${plan.seed}, pool ${plan.pool}, waiting programs ${plan.waitingPrograms ? "on" : "off"}, ${plan.volume ? "with" : "without"} a volume`,
+    `seed ${plan.seed}, ${plan.workers} workers, mode ${plan.mode}, pool ${plan.pool}, waiting programs ${plan.waitingPrograms ? "on" : "off"}, ${plan.volume ? "with" : "without"} a volume`,
     ...plan.steps.toSorted((one, other) => one.at - other.at).map(describeStep)
   ].join("\n")

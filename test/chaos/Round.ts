@@ -49,7 +49,9 @@ const options = (
     // Reached from a network namespace as well.
     ssh: { listen: "0.0.0.0:0", clientAliveInterval: "2s", shutdownGracePeriod: "1s" },
     dockerrun: { host: engine.host, ...(hasPulls ? { limits: { starts: 2, queue: 4 } } : {}) },
+    ...(plan.workers === 1 ? {} : { args: ["--workers", String(plan.workers)] }),
     backend: {
+      mode: plan.mode,
       pool: { size: plan.pool },
       waitingPrograms: plan.waitingPrograms,
       ...(hasPulls ? { imagePullPolicy: "Always" } : {})
@@ -92,10 +94,16 @@ const isOver = (server: TestServer, engine: PrivateEngine, plan: Plan) =>
     // A pool's container has a stream each; some more connections are kept for the next requests.
     yield* waitFor(
       "the server's sockets to the engine to close",
-      Effect.map(engineSockets(server.pid, engine.host), (count) => count <= 8 + 2 * plan.pool),
+      Effect.map(
+        Effect.forEach([server.pid, ...server.children()], (pid) => engineSockets(pid, engine.host)),
+        (counts) => counts.every((count) => count <= 8 + 2 * plan.pool)
+      ),
       20_000
     )
-    if (server.children().length > 0) return yield* fault(`the server has ${server.children().length} child processes`)
+    const workers = plan.workers === 1 ? 0 : plan.workers
+    if (server.children().length !== workers) {
+      return yield* fault(`the server has ${server.children().length} child processes`)
+    }
   })
 
 /** Carries out the steps; gives how the clients ended. */
