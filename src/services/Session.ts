@@ -4,7 +4,9 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { ContainerError } from "../schema/ContainerError.ts"
 import type { ChannelId, ConnectionId } from "../schema/Identifiers.ts"
@@ -85,7 +87,10 @@ export interface Session {
   readonly exec: (commandLine: string) => Effect.Effect<AdmittedProgram, ProgramError>
   /** A configured subsystem. Fails with `KindDisabled`, `RequestForbidden`, `SubsystemUnknown` or `ProgramAlreadyRunning`. */
   readonly subsystem: (name: string) => Effect.Effect<AdmittedProgram, ProgramError>
-  /** Delivers a signal. Fails with `NoProgramRunning`, `RequestForbidden`, `SignalUnknown` or `SignalNotDelivered`. */
+  /**
+   * Delivers a signal, to a program that is being started once it runs. Fails with `NoProgramRunning`,
+   * `RequestForbidden`, `SignalUnknown` or `SignalNotDelivered`.
+   */
   readonly signal: (name: string) => Effect.Effect<void, ProgramError>
   /** A new terminal size. Fails with `NoProgramRunning` before a program was admitted. */
   readonly window: (size: TerminalSize) => Effect.Effect<void, ProgramError>
@@ -147,6 +152,9 @@ export const make = ({
   let terminal: PtyRequest | undefined
   let isAdmitted = false
   let running: Program | undefined
+  /** Once the program is being started: it, or nothing if that failed. */
+  let starting: Deferred.Deferred<Program | undefined> | undefined
+  let heldSignals = 0
 
   const refuse = (reason: ProgramErrorReason) => Effect.fail(new ProgramError({ connectionId, channelId, reason }))
   const beforeProgram = (change: () => ProgramErrorReason | undefined) =>
@@ -180,6 +188,8 @@ export const make = ({
         start: (output) =>
           Effect.suspend(() => {
             let startSize = terminal
+            const begun = Deferred.makeUnsafe<Program | undefined>()
+            starting = begun
             return start(
               {
                 kind: forcedCommand === undefined ? kind : "command",
@@ -204,7 +214,8 @@ export const make = ({
                 return terminal === undefined || terminal === startSize
                   ? Effect.void
                   : Effect.forkScoped(program.resize(terminal))
-              })
+              }),
+              Effect.onExit((exit) => Deferred.succeed(begun, Exit.isSuccess(exit) ? exit.value : undefined))
             )
           })
       } satisfies AdmittedProgram)
@@ -248,7 +259,14 @@ export const make = ({
         if (!Signal.isName(name)) return refuse(new SignalUnknown({ name }))
         if (!SecurityPolicy.isAllowed(security, "signal", name))
           return refuse(new RequestForbidden({ request: "signal" }))
-        return running === undefined ? refuse(new NoProgramRunning()) : running.signal(name)
+        if (running !== undefined) return running.signal(name)
+        // Who has seen a program's first output takes it for running, whatever the engine has yet to answer.
+        if (starting === undefined || heldSignals >= maxHeldSignals) return refuse(new NoProgramRunning())
+        heldSignals += 1
+        return Deferred.await(starting).pipe(
+          Effect.ensuring(Effect.sync(() => (heldSignals -= 1))),
+          Effect.flatMap((program) => (program === undefined ? refuse(new NoProgramRunning()) : program.signal(name)))
+        )
       }),
     window: (size) =>
       Effect.suspend(() => {
@@ -259,6 +277,9 @@ export const make = ({
       })
   }
 }
+
+/** How many signals wait for a program that is being started. Nobody means more than that. */
+const maxHeldSignals = 16
 
 const isArguments = (
   command: ReadonlyArray<string> | ProgramErrorReason

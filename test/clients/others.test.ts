@@ -3,8 +3,9 @@ import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Clients, dbclient, plink, psftp, pythonClient } from "../support/Clients.ts"
+import { Clients, dbclient, plink, psftp, python, pythonClient } from "../support/Clients.ts"
 import { describeEngine } from "../support/Engine.ts"
+import { startServer } from "../support/Server.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 
 /** A port of the container that says hello, from within the same connection. */
@@ -62,6 +63,27 @@ async def main():
 asyncio.run(main())
 `
 
+const signalling = `
+import asyncio, asyncssh, sys
+port, user, key = sys.argv[1:]
+async def main():
+    async with asyncssh.connect("127.0.0.1", int(port), username=user, client_keys=[key], known_hosts=None,
+                                agent_path=None, config=None) as conn:
+        process = await conn.create_process(
+            "trap 'echo got' USR1; trap 'echo bye; exit 5' TERM; echo $$; while :; do sleep 0.1; done")
+        print((await process.stdout.readline()).strip())
+        process.send_signal("USR1")
+        print((await process.stdout.readline()).strip())
+        process.terminate()
+        print((await process.wait()).stdout.strip(), process.exit_status)
+        process = await conn.create_process("echo up; exec sleep 1004")
+        await process.stdout.readline()
+        process.kill()
+        await process.wait()
+        print(process.exit_signal[0])
+asyncio.run(main())
+`
+
 describeEngine("clients that are not OpenSSH", () => {
   layer(Clients.layer, { timeout: 400_000 })((it) => {
     it.effect("Paramiko runs programs and a shell, moves files, is forwarded and rekeys", () =>
@@ -85,6 +107,14 @@ describeEngine("clients that are not OpenSSH", () => {
         const result = yield* pythonClient(yield* Clients, asyncssh)
         assert.strictEqual(result.status, 0, result.stderr)
         assert.deepStrictEqual(result.stdout.trim().split("\n"), ["in 3", "0 1 2 3 4", "300000", "got 5"])
+      })
+    )
+
+    it.effect("AsyncSSH's signals reach a program that is the first process of a container", () =>
+      Effect.gen(function* () {
+        const { target } = yield* startServer({ backend: { mode: "session" } })
+        const result = yield* python(signalling, String(target.port), target.user, target.identityFile ?? "")
+        assert.strictEqual(result.stdout, "1\ngot\nbye 5\nKILL\n", result.stderr)
       })
     )
 

@@ -237,6 +237,46 @@ describe("Session", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("signals while the program is being started wait for it, so many and no more", () =>
+    Effect.gen(function* () {
+      const mayGoOn = yield* Latch.make()
+      const delivered: Array<string> = []
+      const { session } = yield* open({}, () =>
+        Effect.as(mayGoOn.await, {
+          stdin: ByteSink.discard,
+          exit: Effect.never,
+          resize: () => Effect.void,
+          signal: (name) => Effect.sync(() => void delivered.push(name))
+        })
+      )
+      const starting = yield* Effect.forkChild((yield* session.shell).start(output), { startImmediately: true })
+      const early = Effect.forkChild(session.signal("USR1"), { startImmediately: true })
+      const held = yield* Effect.replicateEffect(early, 16)
+      assert.strictEqual(yield* refusal(session.signal("TERM")), "DOCKERRUN_NO_PROGRAM_RUNNING")
+      yield* mayGoOn.open
+      yield* Fiber.join(starting)
+      yield* Effect.forEach(held, (fiber) => Fiber.join(fiber))
+      yield* session.signal("TERM")
+      assert.deepStrictEqual(delivered, [...Array.from({ length: 16 }, () => "USR1"), "TERM"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a signal to a program that could not be started is refused", () =>
+    Effect.gen(function* () {
+      const mayFail = yield* Latch.make()
+      const { session } = yield* open({}, () =>
+        Effect.andThen(
+          mayFail.await,
+          Effect.fail(new ContainerError({ connectionId, reason: new EngineUnreachable() }))
+        )
+      )
+      yield* Effect.forkChild(Effect.exit((yield* session.shell).start(output)), { startImmediately: true })
+      const signal = yield* Effect.forkChild(refusal(session.signal("TERM")), { startImmediately: true })
+      yield* mayFail.open
+      assert.strictEqual(yield* Fiber.join(signal), "DOCKERRUN_NO_PROGRAM_RUNNING")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a window change while the program is being started reaches it", () =>
     Effect.gen(function* () {
       const asked = yield* Latch.make()

@@ -56,7 +56,7 @@ export const sshCommand = (target: SshTarget): string =>
     .map((word) => (/^[\w@%+=:,./-]+$/u.test(word) ? word : `'${word}'`))
     .join(" ")
 
-const python = (script: string, ...args: ReadonlyArray<string>): Effect.Effect<ProgramResult, HarnessError> =>
+export const python = (script: string, ...args: ReadonlyArray<string>): Effect.Effect<ProgramResult, HarnessError> =>
   // Debian's Python: that is where Debian's libraries are.
   run("/usr/bin/python3", ["-W", "ignore", "-c", script, ...args], { env: { PYTHONDONTWRITEBYTECODE: "1" } })
 
