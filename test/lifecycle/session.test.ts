@@ -1,33 +1,11 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { python } from "../support/Clients.ts"
 import { waitFor } from "../support/Deadline.ts"
 import { connectionContainers, describeEngine, docker, processes, waitForContainers } from "../support/Engine.ts"
 import { controlMaster, ssh, startSsh } from "../support/OpenSsh.ts"
 import { type ServerOptions, startServer } from "../support/Server.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { openTerminal } from "../support/Terminal.ts"
-
-const asyncssh = `
-import asyncio, asyncssh, sys
-port, user, key = sys.argv[1:]
-async def main():
-    async with asyncssh.connect("127.0.0.1", int(port), username=user, client_keys=[key], known_hosts=None,
-                                agent_path=None, config=None) as conn:
-        process = await conn.create_process(
-            "trap 'echo got' USR1; trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done")
-        await process.stdout.readline()
-        process.send_signal("USR1")
-        print((await process.stdout.readline()).strip())
-        process.terminate()
-        print((await process.wait()).stdout.strip(), process.exit_status)
-        process = await conn.create_process("echo up; exec sleep 1004")
-        await process.stdout.readline()
-        process.kill()
-        await process.wait()
-        print(process.exit_signal[0])
-asyncio.run(main())
-`
 
 const options = (user: string, backend: ServerOptions["backend"] = {}): ServerOptions => ({
   user,
@@ -80,9 +58,6 @@ describeEngine("sessions with containers of their own", () => {
         assert.deepStrictEqual([status.status, status.stdout, status.stderr], [7, "out\n", "err\n"])
         const login = yield* ssh({ ...target, command: "/bin/sh -c 'echo $$ $USER $SHELL'" })
         assert.strictEqual(login.stdout, "1 root /bin/sh\n")
-        const { identityFile = "", port } = server.target
-        const signals = yield* python(asyncssh, String(port), user, identityFile)
-        assert.strictEqual(signals.stdout, "got\nbye 5\nKILL\n", signals.stderr)
         yield* waitForContainers(1, user)
         yield* server.kill("SIGTERM")
         yield* server.exit()
