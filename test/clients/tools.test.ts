@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { existsSync } from "node:fs"
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
@@ -54,6 +55,33 @@ describeEngine("tools that start ssh", () => {
         yield* git(joined, join(directory, "one"), "push", "-q", url, "main")
         yield* git(joined, directory, "clone", "-q", "-b", "main", url, "two")
         assert.isTrue(bytes.equals(yield* Effect.promise(() => readFile(join(directory, "two/file")))))
+      })
+    )
+
+    it.effect.skipIf(!existsSync("/dev/fuse"))("sshfs mounts a directory, and cp, find and git work in it", () =>
+      Effect.gen(function* () {
+        const { target } = yield* Clients
+        const directory = yield* temporaryDirectory
+        const mounted = join(directory, "mounted")
+        yield* Effect.promise(() => mkdir(mounted))
+        const command = sshCommand(target).replace(/ -p \d+ -l \w+$/u, "")
+        yield* Effect.acquireRelease(
+          output("sshfs", [
+            "-o",
+            `ssh_command=${command}`,
+            "-p",
+            String(target.port),
+            `${target.user}@127.0.0.1:/tmp`,
+            mounted
+          ]),
+          () => Effect.ignore(run("fusermount3", ["-u", mounted]))
+        )
+        const script = `git init -q -b main one && cd one && mkdir -p deep/er && echo a >deep/er/a && git add . &&
+          git -c user.name=a -c user.email=a@b commit -qm first && cp -r . ../mounted/one && cd ../mounted/one &&
+          git status --short && echo b >b && mv deep/er/a deep/c && git status --short && find . -path ./.git -prune -o -type f -print`
+        const result = yield* run("sh", ["-ec", script], { cwd: directory, env: { HOME: directory } })
+        assert.strictEqual(result.stdout, " D deep/er/a\n?? b\n?? deep/c\n./b\n./deep/c\n", result.stderr)
+        assert.strictEqual((yield* ssh({ ...target, command: "true" })).status, 0)
       })
     )
 
