@@ -34,7 +34,7 @@ const openings: Readonly<Record<string, Uint8Array>> = {
 /** What is sent at once, and what then comes a byte at a time, for as long as anybody listens. */
 const drips: ReadonlyArray<readonly [string, Uint8Array]> = [
   ["SSH-2.0-", Buffer.alloc(200, "x")],
-  [ident, Buffer.concat([uint32(30_000), Buffer.alloc(1_000, 4)])]
+  [ident, Buffer.concat([uint32(30_004), Buffer.alloc(1_000, 4)])]
 ]
 
 const drip = (client: HandshakeClient, first: string, rest: Uint8Array) => {
