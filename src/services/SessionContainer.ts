@@ -67,6 +67,9 @@ export interface SessionProgram {
 /** How long a stream may go on when its container has ended. */
 const lastWords = "1 second"
 
+/** What a program has that was killed (128 + SIGKILL). */
+const killedStatus = 137
+
 /**
  * Makes the image present, as the pull policy says. The time that this takes is a part of `timeout`.
  *
@@ -173,10 +176,16 @@ export const start = Effect.fn("SessionContainer.start")(function* (
     // The container stays until its Scope closes, and with it its status. A program that has closed its output goes on.
     Effect.andThen(exitStatus(id)),
     Effect.catch(explain),
-    Effect.map(({ exitCode, oomKilled }) => {
-      if (oomKilled) return ProgramExit.killed("KILL", true)
+    Effect.flatMap(({ exitCode, oomKilled }) => {
+      if (oomKilled) return Effect.succeed(ProgramExit.killed("KILL", true))
       const signal = Signal.names.find((name) => exitCode === 128 + Signal.numbers[name] && sent.has(name))
-      return signal === undefined ? ProgramExit.exited(exitCode) : ProgramExit.killed(signal)
+      if (signal !== undefined) return Effect.succeed(ProgramExit.killed(signal))
+      const exit = Effect.succeed(ProgramExit.exited(exitCode))
+      if (exitCode !== killedStatus || sent.size > 0) return exit
+      // By itself, or by somebody from outside, of which nothing else would tell.
+      return Effect.flatMap(events.fate(id), (fate) =>
+        fate === "killed" || fate === "engine" ? Effect.fail(fail(new ProgramLost({ fate }))) : exit
+      )
     }),
     Effect.ensuring(endOutput),
     Deferred.into(ended),
@@ -275,6 +284,6 @@ const exitStatus = Effect.fnUntraced(function* (id: ContainerId) {
       while: (error) => error.isTransient && !engine.isLost()
     })
   )
-  const oomKilled = exitCode === 137 ? (yield* docker.inspectContainer(id)).oomKilled : false
+  const oomKilled = exitCode === killedStatus ? (yield* docker.inspectContainer(id)).oomKilled : false
   return { exitCode, oomKilled }
 })

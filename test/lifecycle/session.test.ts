@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { waitFor } from "../support/Deadline.ts"
 import { connectionContainers, describeEngine, docker, processes, waitForContainers } from "../support/Engine.ts"
 import { controlMaster, ssh, startSsh } from "../support/OpenSsh.ts"
+import { finish } from "../support/Program.ts"
 import { type ServerOptions, startServer } from "../support/Server.ts"
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { openTerminal } from "../support/Terminal.ts"
@@ -43,7 +44,7 @@ describeEngine("sessions with containers of their own", () => {
         const { target } = yield* controlMaster(server.target)
         assert.deepStrictEqual(yield* connectionContainers(user), [])
         const first = yield* startSsh({ ...target, command: "sleep 1001" })
-        yield* startSsh({ ...target, command: "cat" })
+        const second = yield* startSsh({ ...target, command: "cat" })
         yield* waitForMains(user, ["cat", "sleep 1001"])
         yield* first.kill("SIGKILL")
         yield* waitForMains(user, ["cat"])
@@ -58,7 +59,15 @@ describeEngine("sessions with containers of their own", () => {
         assert.deepStrictEqual([status.status, status.stdout, status.stderr], [7, "out\n", "err\n"])
         const login = yield* ssh({ ...target, command: "/bin/sh -c 'echo $$ $USER $SHELL'" })
         assert.strictEqual(login.stdout, "1 root /bin/sh\n")
-        yield* waitForContainers(1, user)
+        const [last] = yield* waitForContainers(1, user)
+        yield* docker("kill", last?.Id ?? "")
+        const killed = yield* finish(second, "ssh")
+        assert.strictEqual(killed.status, 137)
+        assert.match(
+          killed.stderr,
+          /^dockerrun: the container was killed or removed \[DOCKERRUN_PROGRAM_LOST, connection/u
+        )
+        yield* waitForContainers(0, user)
         yield* server.kill("SIGTERM")
         yield* server.exit()
         assert.deepStrictEqual(yield* connectionContainers(user), [])

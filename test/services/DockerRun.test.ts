@@ -121,7 +121,8 @@ describe("failures that pass", () => {
       const { exit, millis } = yield* inTime(connection.container, 60)
       assert.isTrue(Exit.isSuccess(exit))
       assert.isAtLeast(millis, 30_000)
-      assert.isBelow(millis, 33_000)
+      // Found within a pause of the one who asks, and gone on with after a pause of one's own: 2 s each, with jitter 2.4.
+      assert.isBelow(millis, 35_000)
       yield* close
       assert.strictEqual(yield* containerCount, 0)
     }).pipe(Effect.provide(backend({ faults: [{ until: "30 seconds", effect: { _tag: "Gone" } }] })))
