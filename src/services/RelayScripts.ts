@@ -38,7 +38,9 @@ if (defined $port) {
   $why = "$error";
   for (@found) {
     last if socket($socket, $_->{family}, SOCK_STREAM, 0) && connect($socket, $_->{addr});
-    ($why, $socket) = "$!";
+    # What the first address says tells more than that there is no IPv6.
+    $why ||= "$!";
+    undef $socket;
   }
   setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if $socket;
 } elsif (!socket($socket, AF_UNIX, SOCK_STREAM, 0) || !connect($socket, pack_sockaddr_un($host))) {

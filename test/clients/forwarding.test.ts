@@ -80,10 +80,10 @@ describeEngine("what OpenSSH forwards", () => {
 
         // -W, and what nobody listens on.
         assert.strictEqual((yield* stdio(target, 7002, { text: "abc" })).stdout, "got 3\n")
-        assert.strictEqual((yield* stdio(target, 7009, { text: "" })).status, 255)
-        yield* server.waitForEvent("DOCKERRUN_FORWARDING_FAILED", ({ message }) =>
-          /127\.0\.0\.1:7009: .*connection refused/u.test(String(message))
-        )
+        // Of a name's addresses the first one is refused, and another may be none that the container has.
+        assert.strictEqual((yield* ssh({ ...target, args: ["-W", "localhost:7009"] })).status, 255)
+        const refusal = yield* server.waitForEvent("DOCKERRUN_FORWARDING_FAILED")
+        assert.match(String(refusal["message"]), /localhost:7009: connection refused/u)
 
         // -D
         const socks = `127.0.0.1:${yield* freePort}`
