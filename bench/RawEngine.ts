@@ -9,9 +9,10 @@ import * as Schema from "effect/Schema"
 import { waitFor } from "../test/support/Deadline.ts"
 import { HarnessError, harnessError } from "../test/support/HarnessError.ts"
 import { decodeJson } from "./Json.ts"
+import { isFound, type Until } from "./Timing.ts"
 
 interface ExecTimes {
-  /** Milliseconds from the request for the exec until its first byte. */
+  /** Milliseconds from the request for the exec until its first byte, or the output that was waited for. */
   readonly firstByte: number
   /** Milliseconds from the last byte until the engine knows the exit status. */
   readonly exit: number
@@ -38,7 +39,7 @@ export interface RawEngine {
   readonly exec: (
     container: string,
     command: ReadonlyArray<string>,
-    options?: { readonly tty?: boolean; readonly input?: number }
+    options?: { readonly tty?: boolean; readonly input?: number; readonly until?: Until | undefined }
   ) => Effect.Effect<ExecTimes, HarnessError>
 }
 
@@ -120,7 +121,11 @@ export const make = (host: string): RawEngine => {
   const list = (filters: object) =>
     Effect.flatMap(ask("GET", `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`), listed)
 
-  const exec: RawEngine["exec"] = Effect.fnUntraced(function* (container, command, { input = 0, tty = false } = {}) {
+  const exec: RawEngine["exec"] = Effect.fnUntraced(function* (
+    container,
+    command,
+    { input = 0, tty = false, until } = {}
+  ) {
     const started = performance.now()
     const { Id } = yield* Effect.flatMap(
       ask("POST", `/containers/${container}/exec`, {
@@ -146,9 +151,16 @@ export const make = (host: string): RawEngine => {
         sent.once("upgrade", (_response: IncomingMessage, socket: Socket, head: Buffer) => {
           let first: number | undefined
           let bytes = 0
+          let text = ""
           const receive = (chunk: Buffer) => {
-            first ??= performance.now()
             bytes += chunk.length
+            if (first !== undefined) return
+            if (until !== undefined) {
+              text += chunk.toString()
+              if (!isFound(until, text)) return
+              socket.write(until.answer)
+            }
+            first = performance.now()
           }
           if (head.length > 0) receive(head)
           socket.on("data", receive)
@@ -158,7 +170,7 @@ export const make = (host: string): RawEngine => {
             socket.destroy()
             resume(Effect.succeed({ firstByte: (first ?? last) - started, flow: last - (first ?? last), bytes, last }))
           })
-          feed(socket, input)
+          if (until === undefined) feed(socket, input)
         })
       }
     )

@@ -17,12 +17,20 @@ export interface Moments {
   readonly bytes: number
 }
 
+/** Once the output matches, `answer` is written to the input. `behind` is what may stand behind the match. */
+export interface Until {
+  readonly pattern: RegExp
+  readonly behind: string
+  readonly answer: string
+}
+
+export const isFound = ({ behind, pattern }: Until, text: string) => pattern.test(text.replace(behind, ""))
+
 export interface WatchOptions {
   /** `eof`: /dev/null. `open`: a pipe that stays open to the end. Bytes: so many zeros, and then the end. */
   readonly stdin: "eof" | "open" | number
   readonly env?: Readonly<Record<string, string>>
-  /** Once the output matches, `answer` is written to the input. */
-  readonly until?: { readonly pattern: RegExp; readonly behind?: string; readonly answer: string }
+  readonly until?: Until
   readonly deadline?: number
 }
 
@@ -56,7 +64,7 @@ export const watch = (
         bytes += chunk.length
         if (until === undefined || found !== undefined) return
         text += chunk.toString()
-        if (!until.pattern.test(text.replace(until.behind ?? "", ""))) return
+        if (!isFound(until, text)) return
         found = last
         child.stdin?.write(until.answer)
       })
@@ -112,4 +120,4 @@ export const watchSsh = (request: SshRequest, options: WatchOptions) => watch("s
 const whereIsCursor = `${String.fromCharCode(27)}[6n`
 
 /** A shell's prompt. */
-export const prompt = { pattern: /[#$] $/u, behind: whereIsCursor, answer: "exit\n" }
+export const prompt: Until = { pattern: /[#$] $/u, behind: whereIsCursor, answer: "exit\n" }

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { waitFor } from "../test/support/Deadline.ts"
-import { pooledLabel } from "../src/services/ContainerOwner.ts"
+import { pause, waitFor } from "../test/support/Deadline.ts"
+import { connectionLabel, pooledLabel } from "../src/services/ContainerOwner.ts"
 import { HarnessError } from "../test/support/HarnessError.ts"
 import { generateKey, type KeyPair, type SshTarget } from "../test/support/OpenSsh.ts"
 import { output } from "../test/support/Program.ts"
@@ -30,8 +30,11 @@ export interface World {
   readonly cold: Effect.Effect<Server, HarnessError>
   /** The same with containers that wait. */
   readonly warm: Effect.Effect<Server, HarnessError>
-  /** Waits until as many containers wait as there should. */
-  readonly poolIsFull: Effect.Effect<void, HarnessError>
+  /**
+   * Waits until as many containers wait as there should, those of connections that have ended are gone, and the engine
+   * has had a moment to come to rest: no contender pays for another one.
+   */
+  readonly rest: Effect.Effect<void, HarnessError>
   /** On an engine in memory; started anew for each caller. */
   readonly inMemory: (options?: {
     readonly node?: ReadonlyArray<string>
@@ -86,6 +89,9 @@ const realConfig = (host: string, backend: Readonly<Record<string, unknown>>) =>
 
 const poolSize = 4
 
+/** In this time a container that has begun to wait, or whose program has ended, gets its waiting programs. */
+export const settle = pause(400)
+
 /** Builds each part when it is asked for first; all of it ends with the Scope. */
 export const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
@@ -108,12 +114,15 @@ export const make = Effect.gen(function* () {
     warmContainer,
     cold,
     warm,
-    poolIsFull: Effect.flatMap(engine, ({ count }) =>
+    rest: Effect.flatMap(Effect.all([engine, cold, warm]), ([{ count }]) =>
       waitFor(
-        "the pool to fill",
-        Effect.map(count(pooledLabel), (waiting) => waiting >= poolSize),
+        "the pool to fill, and what ended to go",
+        Effect.map(
+          Effect.all([count(pooledLabel), count(connectionLabel)]),
+          ([waiting, all]) => waiting >= poolSize && all <= waiting
+        ),
         60_000
-      )
+      ).pipe(Effect.andThen(settle))
     ),
     dockerRun: (command, flags = "-i") =>
       Effect.map(

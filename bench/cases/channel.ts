@@ -1,10 +1,11 @@
 /** One more program on a connection that is there already. */
 import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
 import { controlMaster } from "../../test/support/OpenSsh.ts"
-import { type Case, inTurns } from "../Case.ts"
+import { type Case, inTurns, type Measurement } from "../Case.ts"
 import { pairedRatio } from "../Statistics.ts"
 import { watch, watchSsh } from "../Timing.ts"
-import type { World } from "../World.ts"
+import { settle, type World } from "../World.ts"
 
 /** A connection to each server that stays open, and so a container that runs. */
 const connections = Effect.fnUntraced(function* (world: World) {
@@ -15,6 +16,10 @@ const connections = Effect.fnUntraced(function* (world: World) {
     warm: (yield* controlMaster(warm.target)).target
   }
 })
+
+/** Each begins with what the one before has had the engine do in the background done. */
+const settled = (contenders: { readonly [name: string]: Measurement }) =>
+  Record.map(contenders, (measure) => Effect.andThen(settle, measure))
 
 export const exec: Case = {
   name: "exec",
@@ -35,17 +40,20 @@ export const exec: Case = {
       sshd: "sshd, no container",
       floor: "engine: exec"
     }
-    const samples = yield* inTurns(turns * 2, {
-      [names.warm]: Effect.map(watchSsh({ ...warm, command }, eof), (moments) => moments.firstByte),
-      [names.cold]: Effect.map(watchSsh({ ...cold, command }, eof), (moments) => moments.firstByte),
-      [names.cli]: Effect.map(
-        watch("docker", cli, { ...eof, env: { DOCKER_HOST: engine.host } }),
-        (moments) => moments.firstByte
-      ),
-      [names.sshdExec]: Effect.map(watchSsh({ ...sshd, command: overSshd }, eof), (moments) => moments.firstByte),
-      [names.sshd]: Effect.map(watchSsh({ ...sshd, command }, eof), (moments) => moments.firstByte),
-      [names.floor]: Effect.map(engine.exec(container, ["/bin/echo", "hello"]), (times) => times.firstByte)
-    })
+    const samples = yield* inTurns(
+      turns * 2,
+      settled({
+        [names.warm]: Effect.map(watchSsh({ ...warm, command }, eof), (moments) => moments.firstByte),
+        [names.cold]: Effect.map(watchSsh({ ...cold, command }, eof), (moments) => moments.firstByte),
+        [names.cli]: Effect.map(
+          watch("docker", cli, { ...eof, env: { DOCKER_HOST: engine.host } }),
+          (moments) => moments.firstByte
+        ),
+        [names.sshdExec]: Effect.map(watchSsh({ ...sshd, command: overSshd }, eof), (moments) => moments.firstByte),
+        [names.sshd]: Effect.map(watchSsh({ ...sshd, command }, eof), (moments) => moments.firstByte),
+        [names.floor]: Effect.map(engine.exec(container, ["/bin/echo", "hello"]), (times) => times.firstByte)
+      })
+    )
     return {
       figures: samples.figures("first byte", "ms"),
       bars: [
@@ -74,26 +82,29 @@ export const exit: Case = {
     const command = "/bin/echo hello"
     const overSshd = yield* world.dockerExec(command)
     const names = { open: "dockerrun, stdin open", eof: "dockerrun, stdin at EOF" }
-    const samples = yield* inTurns(turns * 2, {
-      [names.open]: Effect.map(watchSsh({ ...warm, command }, { stdin: "open" }), (moments) => moments.exit),
-      [names.eof]: Effect.map(watchSsh({ ...warm, command }, { stdin: "eof" }), (moments) => moments.exit),
-      "sshd + docker exec, stdin open": Effect.map(
-        watchSsh({ ...sshd, command: overSshd }, { stdin: "open" }),
-        (moments) => moments.exit
-      ),
-      "sshd + docker exec, stdin at EOF": Effect.map(
-        watchSsh({ ...sshd, command: overSshd }, { stdin: "eof" }),
-        (moments) => moments.exit
-      ),
-      "sshd, no container, stdin at EOF": Effect.map(
-        watchSsh({ ...sshd, command }, { stdin: "eof" }),
-        (moments) => moments.exit
-      ),
-      "engine: first byte → exit status known": Effect.map(
-        engine.exec(container, ["/bin/echo", "hello"]),
-        (times) => times.flow + times.exit
-      )
-    })
+    const samples = yield* inTurns(
+      turns * 2,
+      settled({
+        [names.open]: Effect.map(watchSsh({ ...warm, command }, { stdin: "open" }), (moments) => moments.exit),
+        [names.eof]: Effect.map(watchSsh({ ...warm, command }, { stdin: "eof" }), (moments) => moments.exit),
+        "sshd + docker exec, stdin open": Effect.map(
+          watchSsh({ ...sshd, command: overSshd }, { stdin: "open" }),
+          (moments) => moments.exit
+        ),
+        "sshd + docker exec, stdin at EOF": Effect.map(
+          watchSsh({ ...sshd, command: overSshd }, { stdin: "eof" }),
+          (moments) => moments.exit
+        ),
+        "sshd, no container, stdin at EOF": Effect.map(
+          watchSsh({ ...sshd, command }, { stdin: "eof" }),
+          (moments) => moments.exit
+        ),
+        "engine: first byte → exit status known": Effect.map(
+          engine.exec(container, ["/bin/echo", "hello"]),
+          (times) => times.flow + times.exit
+        )
+      })
+    )
     return {
       figures: samples.figures("exit", "ms"),
       bars: [names.open, names.eof].map((name) => ({

@@ -1,10 +1,11 @@
 /** How long a person waits who opens a connection. */
 import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
 import type { HarnessError } from "../../test/support/HarnessError.ts"
 import type { SshRequest } from "../../test/support/OpenSsh.ts"
 import { type Bar, type Case, inTurns, type Measurement, type Samples } from "../Case.ts"
 import { pairedDifference, pairedRatio } from "../Statistics.ts"
-import { prompt, watchSsh } from "../Timing.ts"
+import { prompt, type Until, watchSsh } from "../Timing.ts"
 import { floorLabel, image, type World } from "../World.ts"
 
 const names = {
@@ -22,7 +23,8 @@ interface Wait {
   readonly command: string
   /** For `docker run` and `docker exec`. */
   readonly flags: string
-  readonly tty: boolean
+  /** On a terminal: waits for this, and answers. */
+  readonly until?: Until
   readonly measure: (request: SshRequest) => Effect.Effect<number, HarnessError>
 }
 
@@ -50,7 +52,7 @@ const bars = (name: string, { of }: Samples): ReadonlyArray<Bar> => [
   }
 ]
 
-const contenders = Effect.fnUntraced(function* (world: World, { command, flags, measure, tty }: Wait) {
+const contenders = Effect.fnUntraced(function* (world: World, { command, flags, measure, until }: Wait) {
   const [engine, sshd, cold, warm, warmContainer] = yield* Effect.all([
     world.engine,
     world.sshd,
@@ -60,25 +62,27 @@ const contenders = Effect.fnUntraced(function* (world: World, { command, flags, 
   ])
   const [run, exec] = yield* Effect.all([world.dockerRun(command, flags), world.dockerExec(command, flags)])
   const program = command.split(" ")
+  const options = { tty: until !== undefined, until }
   /** Over the bare API; the removal is not counted. */
   const coldFloor: Measurement = Effect.gen(function* () {
     const started = performance.now()
     const id = yield* engine.startContainer(image, floorLabel)
     const running = performance.now()
-    const { firstByte } = yield* engine.exec(id, program, { tty })
+    const { firstByte } = yield* engine.exec(id, program, options)
     yield* engine.removeContainer(id)
     return running - started + firstByte
   })
-  return {
-    [names.warm]: Effect.andThen(world.poolIsFull, measure({ ...warm.target, command })),
+  const measured: { readonly [name: string]: Measurement } = {
+    [names.warm]: measure({ ...warm.target, command }),
     [names.cold]: measure({ ...cold.target, command }),
     [names.run]: measure({ ...sshd, command: run }),
     [names.exec]: measure({ ...sshd, command: exec }),
     [names.plain]: measure({ ...sshd, command }),
     [names.sameKex]: measure({ ...sshd, command, options: { KexAlgorithms: "curve25519-sha256" } }),
     [names.coldFloor]: coldFloor,
-    [names.warmFloor]: Effect.map(engine.exec(warmContainer, program, { tty }), ({ firstByte }) => firstByte)
+    [names.warmFloor]: Effect.map(engine.exec(warmContainer, program, options), ({ firstByte }) => firstByte)
   }
+  return Record.map(measured, (measure) => Effect.andThen(world.rest, measure))
 })
 
 export const start: Case = {
@@ -90,7 +94,6 @@ export const start: Case = {
       yield* contenders(world, {
         command: "/bin/echo hello",
         flags: "",
-        tty: false,
         measure: (request) => Effect.map(watchSsh(request, { stdin: "eof" }), ({ firstByte }) => firstByte)
       })
     )
@@ -107,7 +110,7 @@ export const promptCase: Case = {
       yield* contenders(world, {
         command: "/bin/sh",
         flags: "-it",
-        tty: true,
+        until: prompt,
         measure: (request) =>
           Effect.map(watchSsh({ ...request, tty: "-tt" }, { stdin: "open", until: prompt }), ({ found }) => found)
       })

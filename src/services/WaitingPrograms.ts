@@ -57,6 +57,9 @@ const settled = "500 millis"
 /** A client that wanted nothing but one program has left this time after its end. */
 const lingering = "50 millis"
 
+/** So long after its end a program's status is on its way: an engine that starts a shell meanwhile would hold it up. */
+const told = "10 millis"
+
 /**
  * For a container in which nothing can wait: programs are started as ever.
  *
@@ -140,9 +143,10 @@ export const make = Effect.fnUntraced(function* (container: {
         const over = Effect.map(ended, (hasRun) => {
           if (hasRun) proven.add(image, command[0])
         })
-        const isWorthIt = isRepeated
-          ? Effect.void
-          : Effect.raceFirst(Effect.sleep(settled), Effect.andThen(over, Effect.sleep(lingering)))
+        const isWorthIt = Effect.raceFirst(
+          Effect.sleep(settled),
+          Effect.andThen(over, Effect.sleep(isRepeated ? told : lingering))
+        )
         const refill = isWorthIt.pipe(
           Effect.andThen(fill(terminal !== undefined)),
           Effect.andThen(fill(terminal === undefined && hadTerminal))
