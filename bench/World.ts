@@ -114,7 +114,8 @@ export const make = Effect.gen(function* () {
     warmContainer,
     cold,
     warm,
-    rest: Effect.flatMap(Effect.all([engine, cold, warm]), ([{ count }]) =>
+    // What was taken from the pool bears its label until it is gone.
+    rest: Effect.flatMap(Effect.all([engine, cold, warm, settle]), ([{ count }]) =>
       waitFor(
         "the pool to fill, and what ended to go",
         Effect.map(
