@@ -10,13 +10,14 @@ import * as FileHostKeys from "../../src/layers/FileHostKeys.ts"
 import * as InMemoryDocker from "../../src/layers/InMemoryDocker.ts"
 import * as Ssh2Server from "../../src/layers/Ssh2Server.ts"
 import { Authenticator } from "../../src/services/Authenticator.ts"
-import type { Docker } from "../../src/services/Docker.ts"
+import { Docker } from "../../src/services/Docker.ts"
 import { DockerRun } from "../../src/services/DockerRun.ts"
 import { DockerRunConfig } from "../../src/services/DockerRunConfig.ts"
 import { Logger } from "../../src/services/Logger.ts"
 import { SshConfig } from "../../src/services/SshConfig.ts"
 import { SshServer } from "../../src/services/SshServer.ts"
 import { describeSshConformance, sshConformanceCases, SshTarget, trapCommand } from "../../src/testing/index.ts"
+import { connect } from "../../src/testing/SshClient.ts"
 import { describeEngine } from "../support/Engine.ts"
 import { startServer } from "../support/Server.ts"
 
@@ -64,6 +65,24 @@ describe("the server over InMemoryDocker is an SSH server", () => {
   const engine = InMemoryDocker.layer({ images: { "memory:1": { scripts: { [trapCommand]: trap } } } })
 
   describeSshConformance({ afterAll, describe, it }, serverOver(engine, "memory:1"))
+})
+
+describe("a server whose engine layer has a defect", () => {
+  const faulty = Layer.effect(
+    Docker,
+    Effect.map(Docker, (docker) => ({ ...docker, createExec: () => Effect.die(new Error("a defect")) }))
+  ).pipe(Layer.provide(InMemoryDocker.layer({ images: { "memory:1": {} } })))
+
+  it("tells whoever waits for a program, and ends the channel", async () => {
+    const outcome = Effect.gen(function* () {
+      const channel = yield* (yield* connect()).exec("echo out")
+      const { status } = yield* channel.closed
+      return [channel.stderr(), status]
+    })
+    expect(
+      await Effect.runPromise(Effect.scoped(outcome).pipe(Effect.provide(serverOver(faulty, "memory:1"))))
+    ).toStrictEqual(["dockerrun: the server has made a mistake, which its operator finds in the log\n", 125])
+  })
 })
 
 describe("the suite", () => {

@@ -82,6 +82,7 @@ export const run = ({ channel, closed, columns, place, presence, program }: Runn
     return exit
   }).pipe(
     Effect.catch((error) => report(channel, program, error)),
+    Effect.catchDefect((defect) => reportDefect(channel, program, defect)),
     Effect.tap(() => ChannelSink.flush(channel))
   )
 
@@ -139,6 +140,15 @@ const reportMemory = Effect.fnUntraced(function* (channel: ServerChannel, progra
   const logger = yield* Logger
   yield* logger.log({ level: "warning", code: "PROGRAM_OUT_OF_MEMORY", message: outOfMemory })
 })
+
+/** Whoever waits for the program has to learn that nothing will come of it. */
+const reportDefect = (channel: ServerChannel, program: AdmittedProgram, defect: unknown) =>
+  Effect.gen(function* () {
+    const end = program.tty ? "\r\n" : "\n"
+    channel.stderr.write(`dockerrun: the server has made a mistake, which its operator finds in the log${end}`)
+    yield* Effect.logError("a defect ended a program", defect)
+    return notRun
+  })
 
 /** Tells the person what went wrong, and how the channel ends. */
 const report = Effect.fnUntraced(function* (
