@@ -7,7 +7,7 @@ import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { waitFor } from "./Deadline.ts"
-import { type HarnessError, harnessError } from "./HarnessError.ts"
+import { HarnessError, harnessError } from "./HarnessError.ts"
 import { output, type ProgramResult, run, type RunningProgram, type RunOptions, start } from "./Program.ts"
 import { temporaryDirectory } from "./TemporaryDirectory.ts"
 
@@ -180,11 +180,19 @@ export const controlMaster = (target: SshTarget): Effect.Effect<ControlMaster, H
     const controlPath = join(yield* temporaryDirectory, "mux")
     const joined: SshTarget = { ...target, controlPath }
     const master = yield* startSsh({ ...joined, args: ["-M", "-N"], stdin: "ignore" })
+    let complaints = ""
+    master.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()))
+    const failed = (detail: string) =>
+      new HarnessError({ operation: "waiting for the control master", detail: `${detail}; it says: ${complaints}` })
     yield* waitFor(
       "the control master",
-      Effect.map(ssh({ ...joined, args: ["-O", "check"] }), (check) => check.status === 0),
+      Effect.suspend(() =>
+        master.hasExited()
+          ? Effect.fail(failed("it has ended"))
+          : Effect.map(ssh({ ...joined, args: ["-O", "check"] }), (check) => check.status === 0)
+      ),
       20_000
-    )
+    ).pipe(Effect.mapError(({ detail }) => failed(detail)))
     return { target: joined, master }
   })
 
