@@ -106,11 +106,10 @@ const feed = (stdin: NodeJS.WritableStream, bytes: number) => {
       left -= size
       if (!stdin.write(block.subarray(0, size))) return
     }
+    stdin.off("drain", write)
     stdin.end()
   }
-  stdin.on("drain", () => {
-    if (left > 0) write()
-  })
+  stdin.on("drain", write)
   write()
 }
 
