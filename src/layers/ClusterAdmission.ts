@@ -26,9 +26,10 @@ const makeLedger = (worker: Worker) => {
   const others = new Map<string, number>()
   const asked = new Map<number, Deferred.Deferred<void, LimitError>>()
   let questions = 0
-  // A primary that is gone cannot be told anything, and this process then ends anyway.
+  // A primary that is gone cannot be told anything, and this process then ends anyway: in its own way, for which the
+  // failure must not be one that nobody listens to. A primary that was killed still counts as connected for a moment.
   const send = (message: FromWorker) => {
-    if (worker.isConnected()) worker.send(message)
+    if (worker.isConnected()) worker.send(message, () => {})
   }
   const count = (key: string, change: number) => {
     const now = (own.get(key) ?? 0) + change

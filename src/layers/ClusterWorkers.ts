@@ -92,7 +92,8 @@ export const run = Effect.fn("ClusterWorkers.run")(function* (count: number) {
     const listening = Deferred.makeUnsafe<void>()
     running.set(worker, death)
     const { leave, receive } = logins.join((message) => {
-      if (worker.isConnected()) worker.send(message)
+      // One that was killed still counts as connected for a moment.
+      if (worker.isConnected()) worker.send(message, () => {})
     })
     worker.on("message", (message: unknown) => {
       const known = Option.getOrUndefined(decode(message))
