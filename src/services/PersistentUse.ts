@@ -8,7 +8,6 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
@@ -17,6 +16,7 @@ import { remove } from "./ContainerRemoval.ts"
 import { type ContainerSummary, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Logger } from "./Logger.ts"
+import * as RepeatedWork from "./RepeatedWork.ts"
 
 /** How long a container may take to stop on TERM before it is killed. */
 const stopTime = "10 seconds"
@@ -166,26 +166,16 @@ export const make = (): PersistentUse => {
   const run = Effect.gen(function* () {
     const { config } = yield* DockerRunConfig
     const logger = yield* Logger
-    let isLogged = false
-    yield* sweep.pipe(
-      Effect.matchEffect({
-        onSuccess: () =>
-          Effect.sync(() => {
-            isLogged = false
-          }),
-        onFailure: (cause) => {
-          if (isLogged) return Effect.void
-          isLogged = true
-          return logger.log({
-            level: "warning",
-            code: "PERSISTENT_SWEEP_FAILED",
-            message: "it could not be found out which persistent containers nobody uses; tried again",
-            cause
-          })
-        }
-      }),
-      Effect.repeat(Schedule.spaced(intervalOf(config.persistent.idleTimeout)))
-    )
+    yield* RepeatedWork.run(sweep, {
+      pause: intervalOf(config.persistent.idleTimeout),
+      failed: (cause) =>
+        logger.log({
+          level: "warning",
+          code: "PERSISTENT_SWEEP_FAILED",
+          message: "it could not be found out which persistent containers nobody uses; tried again",
+          cause
+        })
+    })
   })
 
   return { begin, sweep, run }

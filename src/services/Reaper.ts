@@ -11,7 +11,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import { DockerError, Unreachable } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { InstanceId } from "../schema/InstanceId.ts"
@@ -21,6 +20,7 @@ import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { type Boots, Instance, label } from "./Instance.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
+import * as RepeatedWork from "./RepeatedWork.ts"
 
 /** Removals at the same time; the engine has connections to serve, too. */
 const concurrency = 2
@@ -152,26 +152,16 @@ export const run: Effect.Effect<void, never, Docker | DockerRunConfig | Logger> 
   const { reapInterval } = yield* LifecycleConfig
   if ((yield* Instance) === undefined || Duration.toMillis(reapInterval) === 0) return
   const logger = yield* Logger
-  let isLogged = false
-  yield* sweep().pipe(
-    Effect.matchEffect({
-      onSuccess: () =>
-        Effect.sync(() => {
-          isLogged = false
-        }),
-      onFailure: (cause) => {
-        if (isLogged) return Effect.void
-        isLogged = true
-        return logger.log({
-          level: "warning",
-          code: "REAP_FAILED",
-          message: `containers that outlived their connections could not all be removed; tried again every ${Duration.format(reapInterval)}`,
-          cause
-        })
-      }
-    }),
-    Effect.repeat(Schedule.spaced(reapInterval))
-  )
+  yield* RepeatedWork.run(sweep(), {
+    pause: reapInterval,
+    failed: (cause) =>
+      logger.log({
+        level: "warning",
+        code: "REAP_FAILED",
+        message: `containers that outlived their connections could not all be removed; tried again every ${Duration.format(reapInterval)}`,
+        cause
+      })
+  })
 })
 
 /**
