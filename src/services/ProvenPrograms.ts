@@ -23,10 +23,7 @@ const most = 32
 /** A longer path is not among them. */
 const longestPath = 200
 
-/** As the last of all, of which there are no more than may be. */
-const renew = <A>(all: Map<string, A>, key: string, value: A) => {
-  all.delete(key)
-  all.set(key, value)
+const forgetOldest = (all: Map<string, unknown> | Set<string>) => {
   for (const oldest of all.keys()) {
     if (all.size <= most) return
     all.delete(oldest)
@@ -40,17 +37,19 @@ const nothing: ReadonlySet<string> = new Set()
  * @category constructors
  */
 export const make = (): Memory => {
-  const images = new Map<string, Map<string, true>>()
+  // In both the latest is the last.
+  const images = new Map<string, Set<string>>()
   return {
-    of: (image) => {
-      const programs = images.get(image)
-      return programs === undefined ? nothing : new Set(programs.keys())
-    },
+    of: (image) => images.get(image) ?? nothing,
     add: (image, program) => {
       if (!program.includes("/") || program.length > longestPath) return
-      const programs = images.get(image) ?? new Map<string, true>()
-      renew(programs, program, true)
-      renew(images, image, programs)
+      const programs = images.get(image) ?? new Set<string>()
+      programs.delete(program)
+      programs.add(program)
+      forgetOldest(programs)
+      images.delete(image)
+      images.set(image, programs)
+      forgetOldest(images)
     }
   }
 }

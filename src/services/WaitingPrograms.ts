@@ -90,7 +90,9 @@ export const make = Effect.fnUntraced(function* (container: {
   const workingDirectory = config.container.WorkingDir
   const image = config.container.Image
   const proven = yield* ProvenPrograms
-  const configured = [...Object.values(config.subsystems), ...config.shellCommand.slice(0, 1)]
+  const configured = [...Object.values(config.subsystems), ...config.shellCommand.slice(0, 1)].filter((program) =>
+    program.includes("/")
+  )
   let hadTerminal = false
   let user: string | undefined
   let size: TerminalSize = { columns: 80, rows: 24 }
@@ -109,7 +111,7 @@ export const make = Effect.fnUntraced(function* (container: {
         size,
         user,
         workingDirectory: workingDirectory === "" ? undefined : workingDirectory,
-        programs: [...new Set([...configured.filter((program) => program.includes("/")), ...proven.of(image)])],
+        programs: [...new Set([...configured, ...proven.of(image)])],
         isProven: (program) => proven.of(image).has(program)
       })
       if (Option.isNone(made)) unsuitable.add(tty)

