@@ -23,10 +23,10 @@ class SelectionInvalid extends Schema.TaggedError<SelectionInvalid>("dockerrun/S
   }
 }
 
-/** Some containers are still there; which, has been printed. */
+/** Something is still there; what, has been printed. */
 class NotReaped extends Schema.TaggedError<NotReaped>("dockerrun/NotReaped")("NotReaped", { failures: Schema.Int }) {
   override get message(): string {
-    return this.failures === 1 ? "1 container was not removed" : `${this.failures} containers were not removed`
+    return this.failures === 1 ? "1 was not removed" : `${this.failures} were not removed`
   }
 }
 
@@ -63,14 +63,20 @@ const selection = (
 const ageText = (age: Duration.Duration): string =>
   GoDuration.format(BigInt(Math.floor(Duration.toSeconds(age))) * 1_000_000_000n)
 
-const described = ({ age, container, instance }: Reaper.Candidate): string =>
-  [
-    container.id.slice(0, 12),
+const nameOf = ({ left }: Reaper.Candidate): string =>
+  (left._tag === "Container" ? left.container.id : left.volume.name).slice(0, 12)
+
+const described = (candidate: Reaper.Candidate): string => {
+  const { age, instance, left } = candidate
+  const { labels } = left._tag === "Container" ? left.container : left.volume
+  return [
+    nameOf(candidate),
     `of ${instance}`,
-    container.status,
+    left._tag === "Container" ? left.container.status : "a volume without a container",
     `made ${ageText(age)} ago`,
-    `for ${container.labels["containerssh_username"] ?? "nobody"}`
+    `for ${labels["containerssh_username"] ?? "nobody"}`
   ].join(", ")
+}
 
 const reasons = {
   "server runs": "its server runs",
@@ -92,9 +98,7 @@ const run = Effect.fnUntraced(function* (chosen: Reaper.Selection, isDry: boolea
   const outcomes = yield* Effect.forEach(doomed, (candidate) =>
     Effect.result(Reaper.reap(candidate)).pipe(
       Effect.tap((outcome) =>
-        Result.isFailure(outcome)
-          ? Console.error(`${candidate.container.id.slice(0, 12)}: ${outcome.failure.message}`)
-          : Effect.void
+        Result.isFailure(outcome) ? Console.error(`${nameOf(candidate)}: ${outcome.failure.message}`) : Effect.void
       )
     )
   )

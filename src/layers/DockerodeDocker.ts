@@ -19,6 +19,7 @@ import * as EngineContainers from "./dockerode/EngineContainers.ts"
 import * as EngineDiscovery from "./dockerode/EngineDiscovery.ts"
 import * as EngineExecs from "./dockerode/EngineExecs.ts"
 import * as EngineImages from "./dockerode/EngineImages.ts"
+import * as EngineVolumes from "./dockerode/EngineVolumes.ts"
 
 /**
  * Where the engine is, and what TLS to it needs: PEM texts, all three.
@@ -46,6 +47,7 @@ const make = Effect.fnUntraced(function* ({ host, tls }: Options) {
     info: negotiation.info.pipe(Effect.withSpan("Docker.info")),
     ...EngineImages.make(client, negotiation),
     ...EngineContainers.make(client, negotiation),
+    ...EngineVolumes.make(client, negotiation),
     ...EngineExecs.make(client, negotiation),
     ...EngineArchives.make(client, negotiation)
   })

@@ -87,7 +87,14 @@ const images = (make: () => SimulatedImage): Images => {
   return {
     local: make,
     inspect: (reference) =>
-      Effect.as(check(reference), { id: `sha256:${"0".repeat(64)}`, tags: [reference], size: 0, user: "", env: [] }),
+      Effect.as(check(reference), {
+        id: `sha256:${"0".repeat(64)}`,
+        tags: [reference],
+        size: 0,
+        user: "",
+        env: [],
+        volumes: []
+      }),
     pull: (reference) =>
       Effect.as(
         check(reference),

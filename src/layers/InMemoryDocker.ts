@@ -106,6 +106,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     containers: Effect.sync(() => containers.list().map(Containers.record)),
     removed: Effect.sync(() => [...containers.removed()]),
     execs: Effect.sync(execs.list),
+    leaveVolume: (labels) => Effect.sync(() => containers.volumes.leave(labels)),
     images: Effect.sync(images.references),
     pulls: Effect.sync(images.pulls),
     calls: (operation) =>

@@ -16,7 +16,7 @@ import { ContainerEvents } from "./ContainerEvents.ts"
 import * as ContainerImage from "./ContainerImage.ts"
 import type { Owner } from "./ContainerOwner.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
-import { type ContainerInfo, type ContainerSpec, Docker } from "./Docker.ts"
+import { type ContainerInfo, type ContainerSpec, Docker, type Image } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
@@ -70,7 +70,7 @@ export const acquire = Effect.fn("Container.acquire")(function* (
 ): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const acquisition = yield* Acquisition.make(owner.connectionId, onStep)
   return yield* ContainerImage.ensure(acquisition).pipe(
-    Effect.andThen(launch(owner, acquisition, afterlife)),
+    Effect.flatMap((image) => launch(owner, image, acquisition, afterlife)),
     acquisition.inTime
   )
 })
@@ -83,13 +83,13 @@ export const acquire = Effect.fn("Container.acquire")(function* (
  */
 export const launch = Effect.fnUntraced(function* (
   owner: Owner,
+  image: Image,
   acquisition: Acquisition.Acquisition,
   afterlife: Scope.Scope
 ): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const logger = yield* Logger
   const { config } = yield* DockerRunConfig
-  const image = config.container.Image
   const { during, onStep } = acquisition
   const plain = specOf(config)
   const armed = (yield* LifecycleConfig).deadMansSwitch ? DeadMansSwitch.arm(plain, config) : undefined
@@ -98,9 +98,12 @@ export const launch = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   // Closes after the container was removed: a removal by the switch would only get in the way of ours.
   const holdScope = yield* Scope.fork(scope)
-  const [createMs, id] = yield* ContainerCreation.create(owner, armed ?? plain, acquisition, afterlife).pipe(
-    Acquisition.millis
-  )
+  const [createMs, id] = yield* ContainerCreation.create(
+    owner,
+    { image, spec: armed ?? plain },
+    acquisition,
+    afterlife
+  ).pipe(Acquisition.millis)
   const events = yield* ContainerEvents
   yield* events.follow(id)
   yield* onStep({ _tag: "Starting" })
@@ -116,8 +119,8 @@ export const launch = Effect.fnUntraced(function* (
   yield* logger.log({
     level: "info",
     code: "CONTAINER_STARTED",
-    message: `container ${id.slice(0, 12)} of ${image} started`,
-    fields: { containerId: id, image, createMs, startMs }
+    message: `container ${id.slice(0, 12)} of ${config.container.Image} started`,
+    fields: { containerId: id, image: config.container.Image, createMs, startMs }
   })
   return {
     id,

@@ -15,9 +15,10 @@ import type { ContainerError } from "../schema/ContainerError.ts"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { Acquisition } from "./Acquisition.ts"
+import * as AnonymousVolume from "./AnonymousVolume.ts"
 import { remove } from "./ContainerRemoval.ts"
 import { type Owner, selector } from "./ContainerOwner.ts"
-import { type ContainerSpec, Docker } from "./Docker.ts"
+import { type ContainerSpec, Docker, type Image } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Instance } from "./Instance.ts"
 import type { Logger } from "./Logger.ts"
@@ -38,13 +39,13 @@ import { StartTicket, type Ticket } from "./StartQueue.ts"
  */
 export const create = Effect.fnUntraced(function* (
   owner: Owner,
-  spec: ContainerSpec,
+  { image, spec }: { readonly spec: ContainerSpec; readonly image: Image },
   { during }: Acquisition,
   afterlife: Scope.Scope
 ): Effect.fn.Return<ContainerId, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const { config } = yield* DockerRunConfig
-  const owned = yield* ownedBy(owner, spec)
+  const owned = yield* ownedBy(owner, spec, image)
   const made = docker.listContainers(selector(owner)).pipe(Effect.map((list) => list.map(({ id }) => id)))
   const ticket: Ticket = { isWaiting: false }
   let request: Fiber.Fiber<ContainerId, DockerError> | undefined
@@ -100,10 +101,10 @@ export const create = Effect.fnUntraced(function* (
 })
 
 /** The specification with the owner's name and labels, which win over those of the configuration, and those of the server. */
-const ownedBy = Effect.fnUntraced(function* (owner: Owner, spec: ContainerSpec) {
+const ownedBy = Effect.fnUntraced(function* (owner: Owner, spec: ContainerSpec, image: Image) {
   const identity = (yield* Instance)?.labels(yield* Clock.currentTimeMillis)
   return {
-    ...spec,
+    ...(identity === undefined ? spec : AnonymousVolume.labelled(spec, image, { ...identity, ...owner.labels })),
     ...(owner.name === undefined ? {} : { name: owner.name }),
     config: { ...spec.config, Labels: { ...spec.config.Labels, ...identity, ...owner.labels } }
   }

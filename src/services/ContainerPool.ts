@@ -156,11 +156,10 @@ export const make = Effect.gen(function* (): Effect.fn.Return<
         if (instance !== undefined) yield* instance.register(place)
         const acquisition = yield* Acquisition.make(place, () => Effect.void)
         const launched = yield* Effect.gen(function* () {
-          yield* ContainerImage.ensure(acquisition)
-          const { id: imageId } = yield* docker.inspectImage(image).pipe(acquisition.during("inspect"))
-          yield* replaceOthers(imageId)
-          const container = yield* Container.launch(ofPlace(place), acquisition, afterlife)
-          return { imageId, container }
+          const present = yield* ContainerImage.ensure(acquisition)
+          yield* replaceOthers(present.id)
+          const container = yield* Container.launch(ofPlace(place), present, acquisition, afterlife)
+          return { imageId: present.id, container }
         }).pipe(acquisition.inTime)
         yield* launched.container.info.pipe(acquisition.during("inspect"))
         yield* launched.container.waiting.prepare

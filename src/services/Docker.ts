@@ -51,6 +51,8 @@ export interface Image {
   readonly user: string
   /** `NAME=value`, for every container of it. */
   readonly env: ReadonlyArray<string>
+  /** Paths at which each container of it gets an anonymous volume. */
+  readonly volumes: ReadonlyArray<string>
 }
 
 /**
@@ -127,6 +129,17 @@ export interface ContainerSummary {
   readonly labels: Readonly<Record<string, string>>
   /** Seconds since the Unix epoch. */
   readonly created: number
+}
+
+/**
+ * One volume in a list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VolumeSummary {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
 }
 
 /**
@@ -294,6 +307,10 @@ export class Docker extends Context.Service<
     readonly listContainers: (
       labels: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, DockerError>
+    /** All volumes that bear every one of the labels (`name` or `name=value`). */
+    readonly listVolumes: (labels: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<VolumeSummary>, DockerError>
+    /** `Conflict` as long as there is a container that uses it, running or not. */
+    readonly removeVolume: (name: string) => Effect.Effect<void, DockerError>
     /**
      * What is at an absolute path. A symbolic link at its end is not followed. `NotFound` when nothing is there. The
      * engine looks with root's rights, and sees no file systems that only the container has mounted (`tmpfs`, `/proc`).

@@ -10,7 +10,7 @@ import type { DockerError } from "../schema/DockerError.ts"
 import type { ImageReference } from "../schema/ImageReference.ts"
 import type { ImagePullPolicy } from "../schema/ImagePullPolicy.ts"
 import type { Platform } from "../schema/Platform.ts"
-import { Docker, type PullProgress } from "./Docker.ts"
+import { Docker, type Image, type PullProgress } from "./Docker.ts"
 
 /**
  * How far a pull has come, over all layers.
@@ -87,17 +87,16 @@ const summary = (layers: ReadonlyMap<string, Layer>): PullSummary => {
 }
 
 /**
- * Asks the engine whether it has the image.
+ * Asks the engine for the image; undefined when it does not have it.
  *
  * @since 0.1.0
  * @category operations
  */
-export const isPresent = Effect.fnUntraced(function* (image: string) {
+export const find = Effect.fnUntraced(function* (
+  image: string
+): Effect.fn.Return<Image | undefined, DockerError, Docker> {
   const docker = yield* Docker
-  return yield* docker.inspectImage(image).pipe(
-    Effect.as(true),
-    Effect.catchReason("DockerError", "NotFound", () => Effect.succeed(false))
-  )
+  return yield* docker.inspectImage(image).pipe(Effect.catchReason("DockerError", "NotFound", () => Effect.undefined))
 })
 
 /**

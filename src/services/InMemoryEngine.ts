@@ -140,6 +140,8 @@ export class InMemoryEngine extends Context.Service<
     readonly removed: Effect.Effect<ReadonlyArray<ContainerRecord>>
     /** The execs of the containers that are there. */
     readonly execs: Effect.Effect<ReadonlyArray<ExecRecord>>
+    /** Makes a volume as an engine leaves it that dies while it removes the container. Gives its name. */
+    readonly leaveVolume: (labels: Readonly<Record<string, string>>) => Effect.Effect<string>
     /** The references of the images that are there, in canonical form. */
     readonly images: Effect.Effect<ReadonlyArray<string>>
     readonly pulls: Effect.Effect<ReadonlyArray<PullRecord>>

@@ -19,7 +19,7 @@ import * as ContainerCreation from "./ContainerCreation.ts"
 import { ContainerEvents } from "./ContainerEvents.ts"
 import * as ContainerImage from "./ContainerImage.ts"
 import { type Client, ofChannel } from "./ContainerOwner.ts"
-import { type ContainerSpec, Docker, type TerminalSize } from "./Docker.ts"
+import { type ContainerSpec, Docker, type Image, type TerminalSize } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
 import { EngineState } from "./EngineState.ts"
@@ -41,6 +41,7 @@ export interface Place {
   readonly client: Client
   readonly channelId: ChannelId
   readonly acquisition: Acquisition.Acquisition
+  readonly image: Image
   /** What a login has of itself, in a container of the image. */
   readonly env: Readonly<Record<string, string>>
   /** Where the account's home should be, as far as that can be told. */
@@ -81,13 +82,9 @@ export const prepare = Effect.fnUntraced(function* (
   channelId: ChannelId,
   onStep: (step: Acquisition.Step) => Effect.Effect<void>
 ): Effect.fn.Return<Place, ContainerError, Docker | DockerRunConfig | Logger> {
-  const docker = yield* Docker
   const { config } = yield* DockerRunConfig
   const acquisition = yield* Acquisition.make(client.connectionId, onStep)
-  const image = yield* ContainerImage.ensure(acquisition).pipe(
-    Effect.andThen(docker.inspectImage(config.container.Image).pipe(acquisition.during("inspect"))),
-    acquisition.inTime
-  )
+  const image = yield* ContainerImage.ensure(acquisition).pipe(acquisition.inTime)
   const account = {
     user: config.container.User ?? image.user,
     env: [...image.env, ...(config.container.Env ?? [])]
@@ -96,6 +93,7 @@ export const prepare = Effect.fnUntraced(function* (
     client,
     channelId,
     acquisition,
+    image,
     env: LoginEnvironment.ofAccount(account, client, config.shellCommand),
     home: LoginEnvironment.homeOf(account, client)
   }
@@ -109,7 +107,7 @@ export const prepare = Effect.fnUntraced(function* (
  * @category operations
  */
 export const start = Effect.fn("SessionContainer.start")(function* (
-  { acquisition, channelId, client, env }: Place,
+  { acquisition, channelId, client, env, image }: Place,
   program: SessionProgram,
   output: ProgramOutput,
   afterlife: Scope.Scope
@@ -122,7 +120,6 @@ export const start = Effect.fn("SessionContainer.start")(function* (
   const { command, terminal } = program
   const { connectionId } = client
   const tty = terminal !== undefined
-  const image = config.container.Image
 
   const fail = (reason: ProgramErrorReason, cause?: unknown) =>
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
@@ -136,7 +133,9 @@ export const start = Effect.fn("SessionContainer.start")(function* (
   const spec = specOf(config, client, { ...program, env: variables })
   const scope = yield* Effect.scope
   const launch = Effect.gen(function* () {
-    const [createMs, id] = yield* ContainerCreation.create(owner, spec, acquisition, afterlife).pipe(Acquisition.millis)
+    const [createMs, id] = yield* ContainerCreation.create(owner, { image, spec }, acquisition, afterlife).pipe(
+      Acquisition.millis
+    )
     yield* events.follow(id)
     yield* program.onCreated(id)
     // Closes before the container is removed: an engine waits for whoever has yet to take the output.
@@ -152,8 +151,8 @@ export const start = Effect.fn("SessionContainer.start")(function* (
     yield* logger.log({
       level: "info",
       code: "CONTAINER_STARTED",
-      message: `container ${id.slice(0, 12)} of ${image} started`,
-      fields: { containerId: id, image, createMs, startMs }
+      message: `container ${id.slice(0, 12)} of ${config.container.Image} started`,
+      fields: { containerId: id, image: config.container.Image, createMs, startMs }
     })
     return { id, streams, streamScope }
   })

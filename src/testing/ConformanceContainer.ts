@@ -41,14 +41,19 @@ export const makeContainer = Effect.fnUntraced(function* (
   overrides: Partial<ContainerSpec["config"]> & {
     readonly name?: string
     readonly autoRemove?: boolean
+    readonly mounts?: ContainerSpec["host"]["Mounts"]
   } = {}
 ) {
   const docker = yield* Docker
-  const { autoRemove, name, ...config } = overrides
+  const { autoRemove, mounts, name, ...config } = overrides
   const spec: ContainerSpec = {
     ...(name === undefined ? {} : { name }),
     config: { Image: setting.images.shell, Cmd: [...idle], ...config },
-    host: { ...setting.host, ...(autoRemove === true ? { AutoRemove: true } : {}) },
+    host: {
+      ...setting.host,
+      ...(autoRemove === true ? { AutoRemove: true } : {}),
+      ...(mounts === undefined ? {} : { Mounts: mounts })
+    },
     network: {}
   }
   return yield* Effect.acquireRelease(docker.createContainer(spec), (id) =>

@@ -282,6 +282,26 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
     })
   ),
   makeCase(
+    "volumes",
+    "without a name have the labels that they are asked for with, go with their container, and not before",
+    Effect.gen(function* () {
+      const docker = yield* Docker
+      const run = yield* uniqueName("volume")
+      const id = yield* makeContainer(setting, {
+        mounts: [{ Type: "volume", Target: "/conformance", VolumeOptions: { Labels: { run } } }]
+      })
+      const find = docker.listVolumes([`run=${run}`])
+      const [volume] = yield* find
+      const name = volume?.name ?? "none was found"
+      yield* expectEqual("its name", /^[0-9a-f]{64}$/u.test(name), true)
+      yield* expectEqual("its labels", volume?.labels, { run })
+      yield* expectReason("its removal", docker.removeVolume(name), "Conflict")
+      yield* docker.removeContainer(id)
+      yield* expectEqual("after the removal of the container", yield* find, [])
+      yield* expectReason("the removal of none", docker.removeVolume(name), "NotFound")
+    })
+  ),
+  makeCase(
     "attachment",
     "before the start misses nothing, and passes the end of the input on with StdinOnce",
     Effect.gen(function* () {

@@ -15,6 +15,13 @@ export const containersLeft = (engine: PrivateEngine): Effect.Effect<ReadonlyArr
     })
   )
 
+const volumesLeft = (engine: PrivateEngine): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
+  Effect.map(listVolumes(engine.host), (all) => all.map((volume) => `volume ${volume}`))
+
+/** What a server finds on the engine that another one has left. */
+export const leftOnEngine = (engine: PrivateEngine): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
+  Effect.map(Effect.all([containersLeft(engine), volumesLeft(engine)]), (all) => all.flat())
+
 const commandLine = (pid: string): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")
@@ -57,7 +64,7 @@ export interface Places {
 }
 
 /** A `dockerd` that was killed forgets these: no request to it says what they belonged to. */
-export const isOfKilledEngine = (left: string): boolean => /^(?:volume|shim) /u.test(left)
+export const isOfKilledEngine = (left: string): boolean => left.startsWith("shim ")
 
 /** The status of a server that was killed is for the next one to remove. */
 export const isOfKilledServer = (left: string): boolean => /^file .*\/status\/[0-9a-f]{16}\.json(?:\.new)?$/u.test(left)
@@ -65,10 +72,8 @@ export const isOfKilledServer = (left: string): boolean => /^file .*\/status\/[0
 /** Everything that is there and should not be, once there is no server any more. */
 export const leftovers = (engine: PrivateEngine, places: Places): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
   Effect.gen(function* () {
-    const volumes = yield* listVolumes(engine.host)
     return [
-      ...(yield* containersLeft(engine)),
-      ...volumes.map((volume) => `volume ${volume}`),
+      ...(yield* leftOnEngine(engine)),
       ...processesLeft(engine, places.temporary),
       ...filesLeft(places.temporary, /^$/u),
       // The name of the server, and which of its runs are over: those are kept for ten minutes.

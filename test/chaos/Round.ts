@@ -13,7 +13,7 @@ import { type ServerOptions, startServer, type TestServer } from "../support/Ser
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { makeWire } from "../support/Wire.ts"
 import { makeBystander } from "./Bystander.ts"
-import { containersLeft, isOfKilledEngine, isOfKilledServer, leftovers, type Places } from "./Leftovers.ts"
+import { isOfKilledEngine, isOfKilledServer, leftOnEngine, leftovers, type Places } from "./Leftovers.ts"
 import { isEngineKilled, isHit, isServerKilled, type Plan } from "./Plan.ts"
 import type { PrivateEngine } from "./PrivateEngine.ts"
 import { type Ended, pulls, victim } from "./Victims.ts"
@@ -24,7 +24,7 @@ export interface RoundReport {
   readonly harmed: number
   /** Bytes that came back to the bystander. */
   readonly echoed: number
-  /** Containers that the dead man's switch did not get, and the next server did. */
+  /** Containers that the dead man's switch did not get, and volumes that the engine has lost: the next server did. */
   readonly reaped: ReadonlyArray<string>
 }
 
@@ -142,10 +142,10 @@ const carryOut = Effect.fnUntraced(function* (plan: Plan, engine: PrivateEngine,
 
 /** Waits until nothing is left, if need be with the help of the server that comes next; gives what it found. */
 const cleanedUp = Effect.fnUntraced(function* (engine: PrivateEngine, settings: ServerOptions) {
-  const gone = Effect.map(containersLeft(engine), (all) => all.length === 0)
+  const gone = Effect.map(leftOnEngine(engine), (all) => all.length === 0)
   const bySwitch = yield* Effect.result(waitFor("the containers to go", gone, 8000))
   if (bySwitch._tag === "Success") return []
-  const left = yield* containersLeft(engine)
+  const left = yield* leftOnEngine(engine)
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { backend, ...others } = settings

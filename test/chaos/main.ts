@@ -53,7 +53,7 @@ const chaos = Effect.gen(function* () {
   say(
     `${rounds.length} rounds passed, ${failures.length} failed; ${sum(({ clients }) => clients)} clients, ` +
       `${sum(({ harmed }) => harmed)} harmed, ${sum(({ echoed }) => echoed)} bytes echoed to bystanders, ` +
-      `${sum(({ reaped }) => reaped.length)} containers reaped`
+      `${sum(({ reaped }) => reaped.length)} reaped by a next server`
   )
   if (failures.length > 0) process.exitCode = 1
 })

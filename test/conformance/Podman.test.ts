@@ -14,7 +14,9 @@ const unclaimed = [
   // The exit status of a removed container is 0.
   "waiting: begun before the start gives the next exit; for the removal, the last",
   // The first client's end is the end of the input.
-  "attachment: without StdinOnce keeps the input open for the next"
+  "attachment: without StdinOnce keeps the input open for the next",
+  // They have no labels.
+  "volumes: without a name have the labels that they are asked for with, go with their container, and not before"
 ]
 
 /** Longer than any case may take. Milliseconds. */

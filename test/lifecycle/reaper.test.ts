@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,6 +9,7 @@ import {
   describeEngine,
   docker,
   engine,
+  volumes,
   waitForContainers
 } from "../support/Engine.ts"
 import { ssh, startSsh } from "../support/OpenSsh.ts"
@@ -232,10 +234,19 @@ describeEngine("dockerrun reap", () => {
           yield* handMade("dockerrun_instance=stale-1", "dockerrun_boot=0000000000000001", "dockerrun_started=1000"),
           yield* handMade("dockerrun_instance=stale-2", "dockerrun_boot=0000000000000002", "dockerrun_started=2000")
         ]
+        const volume = (label: string, name: string) =>
+          docker("volume", "create", "--label", label, "--label", "dockerrun_started=3000", name)
+        // As an engine leaves it that is ended while it removes the container; the other has been given a name.
+        const alone = (yield* volume("dockerrun_instance=stale-3", randomBytes(32).toString("hex"))).trim()
+        const named = (yield* volume("dockerrun_instance=stale-3", `named-${randomBytes(8).toString("hex")}`)).trim()
+        yield* Effect.addFinalizer(() => Effect.ignore(docker("volume", "rm", named)))
         // Longer ago than any container of the tests next to this one.
         const { status, stdout } = yield* reap(state, "--all-stale", "100000h")
         assert.strictEqual(status, 0)
-        assert.match(stdout, /of stale-1[^]*of stale-2[^]*\n2 removed\n$/u)
+        assert.match(stdout, /of stale-1[^]*of stale-2[^]*of stale-3, a volume without a container[^]*\n3 removed\n$/u)
+        const left = yield* volumes
+        assert.notInclude(left, alone)
+        assert.include(left, named)
         assert.isFalse(yield* exists(one))
         assert.isFalse(yield* exists(other))
       }),

@@ -37,7 +37,7 @@ const diagnose = (engine: Engine, Image: string, imagePullPolicy: ImagePullPolic
           inspectImage: (name) => {
             if (engine.failure !== undefined) return Effect.fail(engine.failure)
             return engine.images?.includes(name) === true
-              ? Effect.succeed({ id: "sha256:1", tags: [name], size: 12_345_678, user: "", env: [] })
+              ? Effect.succeed({ id: "sha256:1", tags: [name], size: 12_345_678, user: "", env: [], volumes: [] })
               : Effect.fail(
                   new DockerError({ operation: "inspect image", reason: new NotFound({ message: "no such image" }) })
                 )

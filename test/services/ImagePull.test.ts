@@ -151,14 +151,15 @@ describe("ImagePull.pull", () => {
   )
 })
 
-describe("ImagePull.isPresent", () => {
+describe("ImagePull.find", () => {
+  const image = { id: "sha256:1", tags: [], size: 1, user: "", env: [], volumes: [] }
   const answer = (reason?: NotFound | ServerError) =>
-    ImagePull.isPresent("demo/x:1").pipe(
+    ImagePull.find("demo/x:1").pipe(
       Effect.provide(
         Layer.mock(Docker, {
           inspectImage: () =>
             reason === undefined
-              ? Effect.succeed({ id: "sha256:1", tags: [], size: 1, user: "", env: [] })
+              ? Effect.succeed(image)
               : Effect.fail(new DockerError({ operation: "inspect image", reason }))
         })
       )
@@ -166,8 +167,8 @@ describe("ImagePull.isPresent", () => {
 
   it.effect("is what the engine says, and no answer is none", () =>
     Effect.gen(function* () {
-      assert.isTrue(yield* answer())
-      assert.isFalse(yield* answer(new NotFound({ message: "no such image" })))
+      assert.deepStrictEqual(yield* answer(), image)
+      assert.isUndefined(yield* answer(new NotFound({ message: "no such image" })))
       const error = yield* Effect.flip(answer(new ServerError({ status: 500, message: "broken" })))
       assert.strictEqual(error.reason._tag, "ServerError")
     })

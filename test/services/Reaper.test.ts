@@ -49,6 +49,10 @@ const of = (instance: string, bootId: string, connection = "c0ffee00") => ({
   containerssh_connection_id: connection
 })
 
+const nameOf = ({ left }: Reaper.Candidate) => (left._tag === "Container" ? left.container.id : left.volume.name)
+
+const volumes = Docker.use((docker) => Effect.map(docker.listVolumes([]), (all) => all.map(({ name }) => name)))
+
 const present = InMemoryEngine.use((engine) => Effect.map(engine.containers, (all) => all.map(({ id }) => id)))
 const callCount = (operation: "info" | "listContainers" | "removeContainer") =>
   InMemoryEngine.use(({ calls }) => Effect.map(calls(operation), (all) => all.length))
@@ -95,6 +99,44 @@ describe("a sweep", () => {
       assert.strictEqual(yield* codeCount("CONTAINER_REAPED"), 2)
       yield* close
     }).pipe(asInstance(identity(boots({ [own]: "running", [boot(2)]: "over", [boot(3)]: "running" }))))
+  )
+
+  it.effect("removes the volumes of containers that the engine has lost, and no others", () =>
+    Effect.gen(function* () {
+      const { leaveVolume } = yield* InMemoryEngine
+      const { close, connection } = yield* open()
+      yield* connection.container
+      const labels = Object.entries(of("here", own, client().connectionId)).map(([name, value]) => `${name}=${value}`)
+      const [kept] = yield* Docker.use((docker) => docker.listVolumes(labels))
+      const others = [
+        yield* leaveVolume(of("here", boot(3))),
+        yield* leaveVolume(of("here", boot(4))),
+        yield* leaveVolume(of("there", boot(2))),
+        yield* leaveVolume({})
+      ]
+      yield* leaveVolume(of("here", boot(2)))
+      yield* leaveVolume(of("here", own, "of a connection that has ended"))
+      // It has a container, which the reaper must not know.
+      yield* Docker.use(({ createContainer }) =>
+        createContainer({
+          config: { Image: image },
+          host: {
+            Mounts: [{ Type: "volume", Target: "/data", VolumeOptions: { Labels: of("here", boot(2)) } }]
+          },
+          network: {}
+        })
+      )
+      const [used] = (yield* volumes).slice(-1)
+      yield* Reaper.sweep()
+      assert.deepStrictEqual(yield* volumes, [kept?.name, ...others, used])
+      assert.strictEqual(yield* codeCount("VOLUME_REAPED"), 2)
+      yield* close
+      assert.deepStrictEqual(yield* volumes, [...others, used])
+    }).pipe(
+      asInstance(identity(boots({ [own]: "running", [boot(2)]: "over", [boot(3)]: "running" })), {
+        images: { [image]: { volumes: ["/data"] } }
+      })
+    )
   )
 
   it.effect("never takes the container of a connection that is only beginning", () =>
@@ -250,17 +292,25 @@ describe("what a person asks to reap", () => {
       const created = yield* stray(of("gone", boot(3)), false)
       yield* stray(of("here", boot(3)))
       yield* stray({})
+      const { leaveVolume } = yield* InMemoryEngine
+      // One goes with its container, the other has none.
+      yield* leaveVolume(of("gone", boot(3)))
+      const alone = yield* leaveVolume(of("gone", boot(3), "another"))
+      yield* leaveVolume(of("here", boot(3), "another"))
       const candidates = yield* Reaper.select(
         { _tag: "Instance", id: InstanceId.make("gone") },
         boots({ [boot(2)]: "running" })
       )
       assert.deepStrictEqual(
-        candidates.map(({ container, spared }) => [container.id, spared]),
+        candidates.map((one) => [nameOf(one), one.spared]),
         [
           [running, "server runs"],
-          [created, undefined]
+          [created, undefined],
+          [alone, undefined]
         ]
       )
+      yield* Reaper.reap(candidates[2] ?? assert.fail("there are three"))
+      assert.notInclude(yield* volumes, alone)
     }).pipe(Effect.provide(backend()))
   )
 
@@ -279,7 +329,7 @@ describe("what a person asks to reap", () => {
         boots({ [boot(4)]: "running" })
       )
       assert.deepStrictEqual(
-        candidates.map(({ container, spared }) => [container.id, spared]),
+        candidates.map((one) => [nameOf(one), one.spared]),
         [
           [old, undefined],
           [needed, "server runs"],

@@ -189,7 +189,7 @@ describe("a session with a container of its own", () => {
   it.effect("leaves nothing, at whichever call to the engine the channel or the connection ends", () =>
     Effect.gen(function* () {
       for (const ending of ["channel", "connection"] as const) {
-        for (let nth = 1; nth <= 6; nth += 1) {
+        for (let nth = 1; nth <= 5; nth += 1) {
           const left = yield* Effect.provide(
             Effect.gen(function* () {
               const engine = yield* InMemoryEngine

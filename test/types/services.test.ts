@@ -48,6 +48,8 @@ describe("the engine", () => {
       resizeContainer: Channels<DockerError>
       removeContainer: Channels<DockerError>
       listContainers: Channels<DockerError>
+      listVolumes: Channels<DockerError>
+      removeVolume: Channels<DockerError>
       statPath: Channels<DockerError>
       getArchive: Channels<DockerError>
       putArchive: Channels<DockerError>
@@ -109,7 +111,7 @@ describe("the backend", () => {
   })
 
   it("ImagePull and Retry fail as the engine does", () => {
-    expectTypeOf<ChannelsOf<typeof ImagePull.isPresent>>().toEqualTypeOf<Channels<DockerError, Docker>>()
+    expectTypeOf<ChannelsOf<typeof ImagePull.find>>().toEqualTypeOf<Channels<DockerError, Docker>>()
     expectTypeOf<ChannelsOf<typeof ImagePull.pull>>().toEqualTypeOf<Channels<DockerError, Docker>>()
     expectTypeOf<Surface<typeof Retry>["whileTransient"]["fails"]>().toEqualTypeOf<DockerError>()
     expectTypeOf<Surface<typeof Retry>["untilDone"]["fails"]>().toEqualTypeOf<DockerError>()

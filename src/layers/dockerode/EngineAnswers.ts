@@ -37,7 +37,13 @@ export const ImageInspect = Schema.Struct({
   RepoTags: listOf(Schema.String),
   Size: Schema.optionalKey(Schema.Finite),
   Config: Schema.optionalKey(
-    Schema.NullOr(Schema.Struct({ User: Schema.optionalKey(Schema.String), Env: listOf(Schema.String) }))
+    Schema.NullOr(
+      Schema.Struct({
+        User: Schema.optionalKey(Schema.String),
+        Env: listOf(Schema.String),
+        Volumes: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)))
+      })
+    )
   )
 })
 
@@ -80,6 +86,11 @@ export const ContainerList = Schema.Array(
     Created: Schema.Finite
   })
 )
+
+/**
+ * @internal
+ */
+export const VolumeList = Schema.Struct({ Volumes: listOf(Schema.Struct({ Name: Schema.String, Labels: labels })) })
 
 /**
  * @internal

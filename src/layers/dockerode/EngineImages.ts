@@ -31,7 +31,8 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
       tags: image.RepoTags ?? [],
       size: image.Size ?? 0,
       user: image.Config?.User ?? "",
-      env: image.Config?.Env ?? []
+      env: image.Config?.Env ?? [],
+      volumes: Object.keys(image.Config?.Volumes ?? {})
     }
   })
 

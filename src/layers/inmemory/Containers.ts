@@ -20,6 +20,7 @@ import * as Process from "./Process.ts"
 import * as ProgramTable from "./ProgramTable.ts"
 import type { SimulatedImage } from "./SimulatedImage.ts"
 import type { SimulatedProgram } from "./SimulatedProgram.ts"
+import * as Volumes from "./Volumes.ts"
 
 /**
  * @internal
@@ -77,6 +78,7 @@ export interface Containers {
   ) => Effect.Effect<SimulatedProgram | ProgramNotStarted>
   readonly publish: (container: Container, action: string, attributes?: Readonly<Record<string, string>>) => void
   readonly events: PubSub.PubSub<ContainerEvent>
+  readonly volumes: Volumes.Volumes
   readonly list: () => ReadonlyArray<Container>
   readonly removed: () => ReadonlyArray<ContainerRecord>
   readonly onRemoved: (listener: (container: Container) => void) => void
@@ -160,6 +162,7 @@ export const make = Effect.fnUntraced(function* (
   const events = yield* PubSub.unbounded<ContainerEvent>()
   const containers = new Map<string, Container>()
   const names = new Map<string, Container>()
+  const volumes = Volumes.make()
   const removedRecords: Array<ContainerRecord> = []
   const listeners: Array<(container: Container) => void> = []
   let created = 0
@@ -232,6 +235,7 @@ export const make = Effect.fnUntraced(function* (
     created = number
     containers.set(id, container)
     names.set(name, container)
+    volumes.make(id, spec, image)
     publish(container, "create")
     return id
   })
@@ -239,6 +243,7 @@ export const make = Effect.fnUntraced(function* (
   const forget = (container: Container) => {
     if (!containers.delete(container.id)) return
     names.delete(container.name)
+    volumes.removeOf(container.id)
     if (options.remembersRemoved) removedRecords.push(record(container))
     for (const client of container.attached) client.end()
     publish(container, "destroy")
@@ -368,6 +373,7 @@ export const make = Effect.fnUntraced(function* (
     program,
     publish,
     events,
+    volumes,
     list: () => [...containers.values()],
     removed: () => removedRecords,
     onRemoved: (listener) => {

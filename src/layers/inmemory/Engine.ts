@@ -231,6 +231,11 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
             }))
         )
       ),
+    listVolumes: (labels) =>
+      call("listVolumes", [labels], () =>
+        Effect.sync(() => containers.volumes.list().filter((volume) => bears(volume.labels, labels)))
+      ),
+    removeVolume: (name) => call("removeVolume", [name], () => containers.volumes.remove(name)),
     statPath: (id, path) =>
       call("statPath", [id, path], () => Effect.flatMap(containers.find(id), ({ files }) => files.stat(path))),
     getArchive: (id, path) =>

@@ -218,7 +218,8 @@ export const make = (options: ImagesOptions): Images => {
         tags: [...local].flatMap(([name, one]) => (one === image && !name.includes("@") ? [name] : [])),
         size: image.size ?? sizes.get(image) ?? 0,
         user: image.user ?? "",
-        env: image.env ?? []
+        env: image.env ?? [],
+        volumes: image.volumes ?? []
       })
     },
     pull,

@@ -46,6 +46,8 @@ export interface SimulatedImage {
   /** Default: `root`. */
   readonly user?: string
   readonly labels?: Readonly<Record<string, string>>
+  /** Paths at which each container has an anonymous volume. */
+  readonly volumes?: ReadonlyArray<string>
   /** Bytes. Default: the layers' together, or 0. */
   readonly size?: number
   /** By which it can be named, too: `sha256:…`. */
