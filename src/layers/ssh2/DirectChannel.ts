@@ -1,7 +1,7 @@
 /**
  * The short way for the output of a channel: past ssh2's streams, straight into its packets.
  *
- * Each packet is sealed in the step in which the bytes come, so that they may lie in a buffer that their reader fills
+ * The bytes go into their packet in the step in which they come, so that they may lie in a buffer that their reader fills
  * again; what the client's window has no room for is copied, and waits here. ssh2's own writing, `channel.write` and
  * `channel.stderr.write`, is led into the same queue: ssh2 1.17 keeps what waits for the window in fields that the two
  * outputs share, so that an output that had waited once is sent a second time when the other one waits.
@@ -11,7 +11,9 @@
  */
 import { createRequire } from "node:module"
 import { Socket } from "node:net"
+import { nextTick } from "node:process"
 import * as Predicate from "effect/Predicate"
+import * as SealedPackets from "./SealedPackets.ts"
 import * as SocketRoom from "./SocketRoom.ts"
 
 /** What ssh2's channel has inside. */
@@ -78,7 +80,7 @@ const hasInside = (channel: unknown): channel is Inside => {
   )
 }
 
-type Output = "stdout" | "stderr"
+type Output = SealedPackets.Output
 
 /** What waits for the client's window. */
 interface Waiting {
@@ -102,15 +104,35 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
   const { outgoing } = channel
   const { _protocol: packets, _sock: socket } = channel._client
   const socketRoom = SocketRoom.of(socket)
+  const sealed = SealedPackets.of(channel._client, socket)
   const waiting: Array<Waiting> = []
   let isAsked = false
   let room = () => {}
 
   const isGone = () => isClosed() || outgoing.state !== "open"
 
+  // ssh2 writes each packet, or even its parts, by itself.
+  let isCorked = false
+  const uncork = () => {
+    isCorked = false
+    socket.uncork()
+  }
+  const cork = () => {
+    if (isCorked) return
+    isCorked = true
+    socket.cork()
+    nextTick(uncork)
+  }
+
   /** Sends as much as the window has room for, and answers how much that was. */
   const send = (output: Output, bytes: Buffer): number => {
     const end = Math.min(bytes.length, outgoing.window)
+    const now = end === bytes.length ? bytes : bytes.subarray(0, end)
+    if (sealed?.send(outgoing.id, output, now, outgoing.packetSize) === true) {
+      outgoing.window -= end
+      return end
+    }
+    cork()
     for (let at = 0; at < end; at += outgoing.packetSize) {
       const part = bytes.subarray(at, Math.min(end, at + outgoing.packetSize))
       outgoing.window -= part.length
@@ -150,7 +172,6 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
 
   const onWindow = () => {
     channel._chunkcb = undefined
-    socket.cork()
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const done = isGone() ? next.bytes.length : send(next.output, next.bytes)
       if (done < next.bytes.length) {
@@ -160,7 +181,6 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
       }
       next.sent?.()
     }
-    socket.uncork()
     tellWhenSocketHasRoom()
   }
 
@@ -170,9 +190,7 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
   return {
     write: (output, chunk) => {
       if (isGone()) return true
-      socket.cork()
       enqueue(output, Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-      socket.uncork()
       if (waiting.length === 0 && socketRoom.hasRoom()) return true
       const wasAsked = isAsked
       isAsked = true

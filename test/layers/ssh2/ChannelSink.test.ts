@@ -1,9 +1,10 @@
+import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Predicate from "effect/Predicate"
-import ssh2, { type Client, type ClientChannel, type ServerChannel } from "ssh2"
+import ssh2, { type Algorithms, type Client, type ClientChannel, type ServerChannel } from "ssh2"
 import * as ChannelSink from "../../../src/layers/ssh2/ChannelSink.ts"
 import * as PacketSize from "../../../src/layers/ssh2/PacketSize.ts"
 import * as ByteSink from "../../../src/services/ByteSink.ts"
@@ -14,7 +15,10 @@ import { connectClient } from "../../support/Ssh2Client.ts"
 const routes = { direct: ChannelSink.make, plain: ChannelSink.makePlain }
 
 /** Both ends of an SSH channel on a real connection. Nobody reads yet on the client's side. */
-const open = Effect.fnUntraced(function* (route: keyof typeof routes, packetSize?: number) {
+const open = Effect.fnUntraced(function* (
+  route: keyof typeof routes,
+  { algorithms, packetSize }: { readonly packetSize?: number; readonly algorithms?: Algorithms } = {}
+) {
   let server: ServerChannel | undefined
   let isClosed = false
   const hostKey = ssh2.utils.generateKeyPairSync("ed25519").private
@@ -46,7 +50,7 @@ const open = Effect.fnUntraced(function* (route: keyof typeof routes, packetSize
       return typeof address === "object" && address !== null && "port" in address ? address.port : undefined
     })
   )
-  const connection = yield* connectClient({ port, user: "anybody" })
+  const connection = yield* connectClient({ port, user: "anybody" }, algorithms === undefined ? {} : { algorithms })
   if (packetSize !== undefined) sayPacketSize(connection, packetSize)
   const client = yield* Effect.callback<ClientChannel, HarnessError>((resume) => {
     connection.exec("anything", (error, channel) =>
@@ -202,7 +206,7 @@ describe.each(["direct", "plain"] as const)("ChannelSink, %s", (route) => {
 
   it.effect.each([0, 1, 1500])("a client that says that packets may have %d bytes gets all of it", (packetSize) =>
     Effect.gen(function* () {
-      const { channel, client, stderr, stdout } = yield* open(route, packetSize)
+      const { channel, client, stderr, stdout } = yield* open(route, { packetSize })
       const [out, err] = [read(client), read(client.stderr)]
       const bytes = new Uint8Array(300_000).map((_, index) => index % 251)
       stdout.write(bytes)
@@ -309,6 +313,74 @@ describe("ChannelSink, direct", () => {
       )
       assert.isTrue(out().equals(Buffer.concat([...chunks(0), Buffer.from("the end")])))
       assert.isTrue(err().equals(Buffer.concat(chunks(100))))
+    })
+  )
+
+  it.effect.each<Algorithms>([
+    { cipher: ["aes128-gcm@openssh.com"] },
+    { cipher: ["aes256-gcm@openssh.com"] },
+    { cipher: ["chacha20-poly1305@openssh.com"] },
+    { cipher: ["aes128-ctr"] },
+    { cipher: ["aes128-gcm@openssh.com"], compress: ["zlib@openssh.com"] }
+  ])(
+    "with $cipher and $compress, each output is whole, in pieces of any size, among ssh2's own packets",
+    (algorithms) =>
+      Effect.gen(function* () {
+        const { channel, client, connection, stderr, stdout } = yield* open("direct", { algorithms })
+        const [out, err] = [read(client), read(client.stderr)]
+        let status: unknown
+        let exchanges = 0
+        connection.on("handshake", () => {
+          exchanges += 1
+        })
+        client.on("exit", (code: unknown) => (status = code))
+        const [sentOut, sentErr]: [Array<Buffer>, Array<Buffer>] = [[], []]
+        const protocol: unknown = Reflect.get(connection, "_protocol")
+        assert(Predicate.hasProperty(protocol, "rekey") && Predicate.isFunction(protocol.rekey))
+        for (let index = 0; index < 120; index += 1) {
+          // From nothing to more than a packet holds, and all in between.
+          const bytes = Buffer.alloc(Math.floor(1.1 ** index) - 1, index)
+          sentOut.push(bytes)
+          stdout.write(bytes)
+          if (index % 3 === 0) {
+            sentErr.push(bytes.subarray(0, 5000))
+            stderr.write(bytes.subarray(0, 5000))
+          }
+          if (index % 7 === 0) channel.write("")
+          if (index % 11 === 0 || index > 90) yield* Effect.promise(() => setImmediate())
+          if (index === 90) Reflect.apply(protocol.rekey, protocol, [])
+          if (index === 110) {
+            yield* waitFor(
+              "the other keys",
+              Effect.sync(() => exchanges === 1)
+            )
+          }
+        }
+        // In one turn with the last bytes, several packets of them.
+        stdout.write(sentOut[119] ?? everyByte)
+        sentOut.push(sentOut[119] ?? Buffer.from(everyByte))
+        channel.exit(7)
+        channel.end()
+        yield* waitFor(
+          "the end",
+          Effect.sync(() => status === 7)
+        )
+        assert.isTrue(out().equals(Buffer.concat(sentOut)))
+        assert.isTrue(err().equals(Buffer.concat(sentErr)))
+      })
+  )
+
+  it.effect("what is written in one turn comes in as few packets as hold it", () =>
+    Effect.gen(function* () {
+      const { client, stdout } = yield* open("direct")
+      const lengths: Array<number> = []
+      client.on("data", (chunk: Buffer) => lengths.push(chunk.length))
+      for (let index = 0; index < 40; index += 1) stdout.write(new Uint8Array(1000))
+      yield* waitFor(
+        "all of it",
+        Effect.sync(() => lengths.reduce((sum, length) => sum + length, 0) === 40_000)
+      )
+      assert.deepStrictEqual(lengths, [32_768, 7232])
     })
   )
 })
