@@ -63,6 +63,65 @@ export const discard: ByteSink = {
 }
 
 /**
+ * Puts something in front of both outputs. One sink that takes both stays one, for it has room for one callback.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mapOutput = ({ stderr, stdout }: ProgramOutput, wrap: (sink: ByteSink) => ByteSink): ProgramOutput => {
+  const wrapped = wrap(stdout)
+  return { stdout: wrapped, stderr: stderr === stdout ? wrapped : wrap(stderr) }
+}
+
+/**
+ * An output whose reader can be given up. Nobody is asked to wait any more then: what a sink has no room for is dropped,
+ * and who waited for room goes on.
+ *
+ * An engine may have to write the last of a program's output before it can say that the program, or any other one in the
+ * container, has ended.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeAbandonable = (
+  output: ProgramOutput
+): { readonly output: ProgramOutput; readonly abandon: () => void } => {
+  let isAbandoned = false
+  const waiting = new Set<() => void>()
+  const wrap = (sink: ByteSink): ByteSink => {
+    let isFull = false
+    let drain = () => {}
+    const goOn = () => drain()
+    return {
+      ...sink,
+      write: (chunk) => {
+        if (isAbandoned && isFull) return true
+        isFull = !sink.write(chunk)
+        if (isFull) waiting.add(goOn)
+        return !isFull || isAbandoned
+      },
+      onDrain: (callback) => {
+        drain = callback
+        sink.onDrain(() => {
+          isFull = false
+          waiting.delete(goOn)
+          callback()
+        })
+      }
+    }
+  }
+  return {
+    output: mapOutput(output, wrap),
+    abandon: () => {
+      isAbandoned = true
+      const told = [...waiting]
+      waiting.clear()
+      for (const goOn of told) goOn()
+    }
+  }
+}
+
+/**
  * A sink and the `Stream` of what was written to it. The sink asks its writer to pause while `capacity` bytes or more
  * wait for the stream's reader (64 KiB unless told).
  *

@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import { DockerError, Overloaded } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
-import type { ByteSink, ProgramOutput } from "./ByteSink.ts"
+import { type ByteSink, mapOutput, type ProgramOutput } from "./ByteSink.ts"
 import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EnginePriority } from "./EnginePriority.ts"
@@ -111,10 +111,8 @@ const heard = (sink: ByteSink, callback: () => void): ByteSink => ({
   onDrain: (drain) => sink.onDrain(drain)
 })
 
-const listen = ({ stderr, stdout }: ProgramOutput, callback: () => void): ProgramOutput => ({
-  stdout: heard(stdout, callback),
-  stderr: heard(stderr, callback)
-})
+const listen = (output: ProgramOutput, callback: () => void): ProgramOutput =>
+  mapOutput(output, (sink) => heard(sink, callback))
 
 const make = Effect.gen(function* () {
   const docker = yield* Docker

@@ -94,7 +94,7 @@ export interface Program {
  */
 export const start = Effect.fn("Program.start")(function* (
   spec: ProgramSpec,
-  output: ByteSink.ProgramOutput,
+  reader: ByteSink.ProgramOutput,
   isContainerLeaving: () => boolean
 ): Effect.fn.Return<Program, ProgramError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
@@ -103,6 +103,7 @@ export const start = Effect.fn("Program.start")(function* (
   const { timeout } = runConfig.config
   const { channelId, connectionId, container, terminal } = spec
   const tty = terminal !== undefined
+  const { abandon, output } = ByteSink.makeAbandonable(reader)
 
   const fail = (reason: ProgramErrorReason, cause?: unknown) =>
     new ProgramError({ connectionId, channelId, reason, ...(cause === undefined ? {} : { cause }) })
@@ -147,9 +148,11 @@ export const start = Effect.fn("Program.start")(function* (
   let mayRun = false
   let programId = spec.programId
   // Registered before the start: a start that is cut off may still have started the program.
-  yield* Effect.addFinalizer(() =>
+  yield* Effect.addFinalizer(() => {
+    // Whoever read it is gone, or does not read; the engine must get rid of it to tell of the end.
+    abandon()
     // An engine that is gone cannot be told, and the stream of the program went with it.
-    !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended) || engine.isLost()
+    return !mayRun || isContainerLeaving() || Deferred.isDoneUnsafe(ended) || engine.isLost()
       ? Effect.void
       : Effect.gen(function* () {
           // What cannot be told to hang up is killed all the same.
@@ -169,7 +172,7 @@ export const start = Effect.fn("Program.start")(function* (
                 })
           )
         )
-  )
+  })
 
   /** Lets a program that waits become this one, if there is one that can. */
   const handOver = Effect.gen(function* () {

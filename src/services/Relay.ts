@@ -44,8 +44,8 @@ export interface Link {
   readonly ended: Effect.Effect<void>
 }
 
-/** Holds what comes until somebody takes it; the writer is asked to pause meanwhile. */
-const makeGate = () => {
+/** Holds what comes until somebody takes it; the writer is asked to pause meanwhile. `onFirst` is told that it comes. */
+const makeGate = (onFirst: () => void) => {
   const held: Array<Uint8Array> = []
   let sink: ByteSink.ByteSink | undefined
   let isEnded = false
@@ -55,6 +55,7 @@ const makeGate = () => {
       write: (chunk) => {
         if (sink !== undefined) return sink.write(chunk)
         held.push(chunk)
+        onFirst()
         return false
       },
       end: () => {
@@ -121,9 +122,12 @@ export const connect = Effect.fnUntraced(function* (
   timeout: Duration.Duration
 ): Effect.fn.Return<Link | Refusal, ContainerError | ProgramError, Scope.Scope> {
   const isConnected = yield* Deferred.make<void>()
-  const gate = makeGate()
+  const connected = () => Deferred.doneUnsafe(isConnected, Effect.void)
+  // An engine sends the two outputs in any order, and nothing more of either while one of them is held back: what the
+  // other side says may come before, or instead of, the word that it is there.
+  const gate = makeGate(connected)
   const lines = makeLines((text) => {
-    if (tool.connected?.test(text) === true) Deferred.doneUnsafe(isConnected, Effect.void)
+    if (tool.connected?.test(text) === true) connected()
   })
   const stdout = tool.marks ? EndMark.make(gate.sink, new TextEncoder().encode(mark), gate.sink.end) : gate.sink
   const program = yield* run(command, { stdout, stderr: lines.sink })

@@ -150,6 +150,50 @@ describe("ByteSink.makePipe", () => {
   )
 })
 
+describe("ByteSink.makeAbandonable", () => {
+  it("passes bytes and pauses on, until it is abandoned and drops what there is no room for", () => {
+    const taken: Array<number> = []
+    let hasRoom = true
+    let drain = () => {}
+    const slow: ByteSink.ByteSink = {
+      write: (chunk) => {
+        taken.push(chunk.byteLength)
+        return hasRoom
+      },
+      end: () => {},
+      onDrain: (callback) => {
+        drain = callback
+      }
+    }
+    const { abandon, output } = ByteSink.makeAbandonable({ stdout: slow, stderr: slow })
+    assert.strictEqual(output.stdout, output.stderr, "one sink for both outputs stays one")
+    let drained = 0
+    output.stdout.onDrain(() => (drained += 1))
+    assert.isTrue(output.stdout.write(bytes(1)))
+    hasRoom = false
+    assert.isFalse(output.stdout.write(bytes(2)))
+    drain()
+    assert.strictEqual(drained, 1)
+    assert.isFalse(output.stdout.write(bytes(3)))
+
+    abandon()
+    assert.strictEqual(drained, 2, "who waited goes on")
+    assert.isTrue(output.stdout.write(bytes(4)))
+    assert.deepStrictEqual(taken, [1, 2, 3])
+    hasRoom = true
+    drain()
+    assert.isTrue(output.stdout.write(bytes(5)))
+    assert.deepStrictEqual(taken, [1, 2, 3, 5], "a reader that has room again is not forgotten")
+  })
+
+  it("has nobody to wake when nobody waits", () => {
+    const { abandon, output } = ByteSink.makeAbandonable({ stdout: ByteSink.discard, stderr: ByteSink.discard })
+    output.stdout.onDrain(() => assert.fail("nobody waited"))
+    assert.isTrue(output.stdout.write(bytes(1)))
+    abandon()
+  })
+})
+
 describe("ByteSink.toSink", () => {
   it.effect("waits for the drain before it takes more, and ends the sink with the stream", () =>
     Effect.gen(function* () {

@@ -21,6 +21,12 @@ const heeding: SimulatedProgram = ({ trap }) =>
 /** Ends on KILL only. */
 const deaf: SimulatedProgram = ({ trap }) =>
   Effect.forEach(["HUP", "INT", "TERM"] as const, (name) => trap(name, Effect.void)).pipe(Effect.andThen(Effect.never))
+/** Has a lot to say, and heeds nothing until all of it was taken. */
+const loud: SimulatedProgram = ({ stdout, trap }) =>
+  trap("HUP", Effect.void).pipe(
+    Effect.andThen(Effect.repeat(stdout.write(new Uint8Array(100_000)), { times: 9 })),
+    Effect.as(0)
+  )
 /** Tells the sizes of its terminal as they come, and ends on INT. */
 const sized: SimulatedProgram = ({ stdout, terminal, trap }) =>
   terminal === undefined
@@ -32,7 +38,9 @@ const sized: SimulatedProgram = ({ stdout, terminal, trap }) =>
         return yield* Effect.forever(Effect.andThen(Effect.sleep("1 second"), tell))
       })
 
-const images = { [image]: { programs: { "/bin/heeding": heeding, "/bin/deaf": deaf, "/bin/sized": sized } } }
+const images = {
+  [image]: { programs: { "/bin/heeding": heeding, "/bin/deaf": deaf, "/bin/loud": loud, "/bin/sized": sized } }
+}
 
 /** A session of a new connection, with a container, in whose own Scope programs are started. */
 const openSession = Effect.gen(function* () {
@@ -282,6 +290,19 @@ describe("a channel that closes while its program runs", () => {
       yield* start(session.exec("/bin/deaf"))
       const { millis } = yield* inTime(closeChannel, 60)
       assert.strictEqual(millis, 5000)
+      assert.strictEqual(yield* running, 0)
+      yield* close
+    }).pipe(Effect.provide(backend({ images })))
+  )
+
+  it.effect("lets a program end whose output nobody reads", () =>
+    Effect.gen(function* () {
+      const { channel, close, closeChannel, session } = yield* openSession
+      const { start } = yield* session.exec("/bin/loud")
+      const unread = { ...makeOutput().output.stdout, write: () => false }
+      yield* Scope.provide(start({ stdout: unread, stderr: unread }), channel)
+      const { millis } = yield* inTime(closeChannel, 60)
+      assert.isAtMost(millis, 2000, "as soon as there is nobody to wait for")
       assert.strictEqual(yield* running, 0)
       yield* close
     }).pipe(Effect.provide(backend({ images })))

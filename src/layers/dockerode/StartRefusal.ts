@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { DockerError } from "../../schema/DockerError.ts"
-import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+import { type ByteSink, mapOutput, type ProgramOutput } from "../../services/ByteSink.ts"
 import * as ErrorClassification from "./ErrorClassification.ts"
 
 /** The engine's words are short. More than this is not kept. */
@@ -116,10 +116,8 @@ export const make = (output: ProgramOutput): StartRefusal => {
     for (const [sink, drain] of drains) if (!full.has(sink)) drain()
   }
 
-  const stdout = guard(output.stdout)
-
   return {
-    output: { stdout, stderr: output.stderr === output.stdout ? stdout : guard(output.stderr) },
+    output: mapOutput(output, guard),
     watch: (isNotStarted) =>
       suspicion.await.pipe(
         Effect.andThen(() => isNotStarted(held.map(({ chunk }) => Buffer.from(chunk).toString("utf8")).join(""))),
