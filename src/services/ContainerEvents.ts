@@ -9,8 +9,10 @@
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ContainerId } from "../schema/Identifiers.ts"
@@ -26,6 +28,9 @@ const patience = "500 millis"
 
 /** A program that was killed with its container is heard of a moment before the container. */
 const settling = "250 millis"
+
+/** One whose first process was sent a signal may be about to end; an engine that ends them all takes longer to say so. */
+const dying = "3 seconds"
 
 /** Containers that are looked at at the same time after the engine was away. */
 const concurrency = 4
@@ -180,9 +185,11 @@ const make = Effect.gen(function* () {
     settle: (id) =>
       Effect.suspend(() => {
         const container = followed.get(id)
-        return container === undefined
-          ? Effect.void
-          : Effect.raceFirst(Effect.asVoid(Deferred.await(container.fate)), Effect.sleep(settling))
+        if (container === undefined) return Effect.void
+        const news = (time: Duration.Input) => Effect.timeoutOption(Deferred.await(container.fate), time)
+        return Effect.flatMap(news(settling), (fate) =>
+          Option.isNone(fate) && container.isKilled ? Effect.asVoid(news(dying)) : Effect.void
+        )
       }),
     fate: (id) =>
       Effect.suspend(() => {

@@ -101,6 +101,35 @@ describe("a container that", () => {
     )
   )
 
+  it.effect(
+    "is about to end, and takes its time, is waited for by a program that was killed with it, but not for ever",
+    () =>
+      withEvents((tell) =>
+        Effect.gen(function* () {
+          for (const isRemoved of [true, false]) {
+            const { close, id, program } = yield* openProgram
+            yield* tell(id, "kill")
+            yield* program.signal("KILL")
+            yield* TestClock.adjust("2 seconds")
+            const ending = yield* Effect.forkChild(Effect.exit(program.exit), { startImmediately: true })
+            yield* TestClock.adjust("1 second")
+            assert.isUndefined(ending.pollUnsafe())
+            const { removeContainer } = yield* Docker
+            if (isRemoved) yield* removeContainer(id)
+            else yield* TestClock.adjust("1 second")
+            const { exit } = yield* inTime(program.exit, 1)
+            assert.deepStrictEqual(
+              message(exit),
+              isRemoved
+                ? ["DOCKERRUN_PROGRAM_LOST", "the container was killed or removed", 137]
+                : Exit.succeed(ProgramExit.killed("KILL"))
+            )
+            yield* close
+          }
+        })
+      )
+  )
+
   it.effect("was killed after something in it had run out of memory was killed", () =>
     withEvents((tell) =>
       Effect.gen(function* () {
