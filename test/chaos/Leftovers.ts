@@ -22,6 +22,15 @@ const volumesLeft = (engine: PrivateEngine): Effect.Effect<ReadonlyArray<string>
 export const leftOnEngine = (engine: PrivateEngine): Effect.Effect<ReadonlyArray<string>, HarnessError> =>
   Effect.map(Effect.all([containersLeft(engine), volumesLeft(engine)]), (all) => all.flat())
 
+/** Removes what a round that failed has left: the next one is to begin with nothing. */
+export const sweep = (engine: PrivateEngine): Effect.Effect<void, HarnessError> =>
+  Effect.gen(function* () {
+    const containers = yield* listContainers(engine.host)
+    if (containers.length > 0) yield* engine.docker("rm", "--force", "--volumes", ...containers.map(({ Id }) => Id))
+    const volumes = yield* listVolumes(engine.host)
+    if (volumes.length > 0) yield* engine.docker("volume", "rm", ...volumes)
+  })
+
 const commandLine = (pid: string): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")

@@ -23,12 +23,15 @@ export type Step =
   /** So many clients come while the registry hangs; every other one is killed while it waits. */
   | { readonly _tag: "Pulls"; readonly at: number; readonly clients: number; readonly hangs: number }
 
+export const modes = ["connection", "session", "persistent"] as const
+type Mode = (typeof modes)[number]
+
 export interface Plan {
   readonly seed: number
   /** So many processes serve. */
   readonly workers: 1 | 2
-  readonly mode: "connection" | "session"
-  /** None in mode `session`. */
+  readonly mode: Mode
+  /** None but in mode `connection`. */
   readonly pool: number
   readonly waitingPrograms: boolean
   /** The image has an anonymous volume. */
@@ -54,6 +57,10 @@ const life = 3000
 const withContainer = (step: Step): Step =>
   step._tag === "Client" && step.kind === "idle" ? { ...step, kind: "sleep" } : step
 
+/** What outlives its connection there when the server is killed has to end with its input: nobody else ends it. */
+const withInput = (step: Step): Step =>
+  step._tag === "Client" && ["flood", "sleep", "stubborn"].includes(step.kind) ? { ...step, kind: "echo" } : step
+
 export const draw = (seed: number): Plan => {
   const next = generator(seed)
   const upTo = (limit: number) => Math.floor(next() * limit)
@@ -70,15 +77,19 @@ export const draw = (seed: number): Plan => {
   if (next() < 0.2) steps.push({ _tag: "Pulls", at: upTo(500), clients: 6 + upTo(8), hangs: 500 + upTo(1500) })
   const [pool, waitingPrograms, volume] = [pick([0, 2]), pick([true, false]), pick([true, false])]
   const workers = pick([1, 2] as const)
-  const mode = pick(["connection", "connection", "session"] as const)
+  const other = pick(["connection", "connection", "session"] as const)
+  const mode: Mode = other === "connection" && next() < 0.3 ? "persistent" : other
+  const isKilled = steps.some((step) => step._tag === "Server" && step.signal === "SIGKILL")
+  const fit = (step: Step) =>
+    mode === "session" ? withContainer(step) : mode === "persistent" && isKilled ? withInput(step) : step
   return {
     seed,
     workers,
     mode,
-    pool: mode === "session" ? 0 : pool,
+    pool: mode === "connection" ? pool : 0,
     waitingPrograms,
     volume,
-    steps: mode === "session" ? steps.map(withContainer) : steps
+    steps: steps.map(fit)
   }
 }
 

@@ -13,7 +13,7 @@ import { type ServerOptions, startServer, type TestServer } from "../support/Ser
 import { temporaryDirectory } from "../support/TemporaryDirectory.ts"
 import { makeWire } from "../support/Wire.ts"
 import { makeBystander } from "./Bystander.ts"
-import { isOfKilledEngine, isOfKilledServer, leftOnEngine, leftovers, type Places } from "./Leftovers.ts"
+import { isOfKilledEngine, isOfKilledServer, leftOnEngine, leftovers, type Places, sweep } from "./Leftovers.ts"
 import { isEngineKilled, isHit, isServerKilled, type Plan } from "./Plan.ts"
 import type { PrivateEngine } from "./PrivateEngine.ts"
 import { type Ended, pulls, victim } from "./Victims.ts"
@@ -53,6 +53,8 @@ const options = (
     backend: {
       mode: plan.mode,
       pool: { size: plan.pool },
+      // One that nobody uses any more is stopped, and then it is old enough to go.
+      persistent: { name: "chaos-{username}", idleTimeout: "2s", maxAge: "1s" },
       waitingPrograms: plan.waitingPrograms,
       ...(hasPulls ? { imagePullPolicy: "Always" } : {})
     },
@@ -141,11 +143,16 @@ const carryOut = Effect.fnUntraced(function* (plan: Plan, engine: PrivateEngine,
 })
 
 /** Waits until nothing is left, if need be with the help of the server that comes next; gives what it found. */
-const cleanedUp = Effect.fnUntraced(function* (engine: PrivateEngine, settings: ServerOptions) {
-  const gone = Effect.map(leftOnEngine(engine), (all) => all.length === 0)
+const cleanedUp = Effect.fnUntraced(function* (
+  engine: PrivateEngine,
+  settings: ServerOptions,
+  before: ReadonlySet<string>
+) {
+  const still = Effect.map(leftOnEngine(engine), (all) => all.filter((one) => !before.has(one)))
+  const gone = Effect.map(still, (all) => all.length === 0)
   const bySwitch = yield* Effect.result(waitFor("the containers to go", gone, 8000))
   if (bySwitch._tag === "Success") return []
-  const left = yield* leftOnEngine(engine)
+  const left = yield* still
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { backend, ...others } = settings
@@ -163,6 +170,7 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
       const directory = yield* temporaryDirectory
       const places = { temporary: join(directory, "tmp"), state: join(directory, "state") }
       for (const place of Object.values(places)) mkdirSync(place)
+      yield* Effect.ignore(sweep(engine))
       // What a killed engine has forgotten in an earlier round.
       const before = new Set(yield* leftovers(engine, places))
       const key = yield* generateKey("ed25519")
@@ -198,7 +206,7 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
           if (status !== 0) return yield* fault(`the server ended with ${status}`)
         }
         if (strayLines(server).length > 0) return yield* fault(`the server wrote: ${strayLines(server).join("\n")}`)
-        const reaped = yield* cleanedUp(engine, settings)
+        const reaped = yield* cleanedUp(engine, settings, before)
         if (reaped.length > 0 && !isHit(plan, "Server") && !isHit(plan, "Engine"))
           return yield* fault(`left by the server: ${reaped.join(", ")}`)
         const left = Effect.map(leftovers(engine, places), (all) =>
@@ -206,6 +214,8 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
             (one) =>
               !before.has(one) &&
               !(isEngineKilled(plan) && isOfKilledEngine(one)) &&
+              // A persistent container is none of a server's, and neither are its volumes.
+              !(plan.mode === "persistent" && isHit(plan, "Engine") && one.startsWith("volume ")) &&
               !(isServerKilled(plan) && isOfKilledServer(one))
           )
         )
@@ -221,7 +231,8 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
           clients: ended.length + 1,
           harmed: ended.filter(({ isAsMeant }) => !isAsMeant).length,
           echoed: innocent.echoed(),
-          reaped
+          // A persistent container outlives its server on purpose.
+          reaped: plan.mode === "persistent" ? [] : reaped
         }
       })
       return yield* within(judged, 240_000, () => "a round").pipe(

@@ -3,6 +3,7 @@
  *
  * --seed N       the first seed; each round has the next one (1 unless told)
  * --rounds N     how many rounds at most (20 unless told)
+ * --mode MODE    only seeds whose plan has this mode: connection, session or persistent
  * --minutes N    begins no round after that time (10 unless told)
  * --endurance    instead of rounds: 10 000 connections through one server on an engine in memory, 500 on the real one
  * --connections N     how many of those on the engine in memory
@@ -14,12 +15,15 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import { campaign } from "./Campaign.ts"
 import * as Endurance from "./Endurance.ts"
+import { HarnessError } from "../support/HarnessError.ts"
+import { draw, modes } from "./Plan.ts"
 import { privateEngine } from "./PrivateEngine.ts"
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     rounds: { type: "string", default: "20" },
+    mode: { type: "string" },
     minutes: { type: "string", default: "10" },
     endurance: { type: "boolean", default: false },
     connections: { type: "string", default: "10000" },
@@ -47,7 +51,13 @@ const endurance = Effect.gen(function* () {
 const chaos = Effect.gen(function* () {
   const engine = yield* privateEngine(values.engine)
   const first = Number(values.seed)
-  const seeds = Array.from({ length: Number(values.rounds) }, (_, index) => first + index)
+  const seeds: Array<number> = []
+  if (values.mode !== undefined && !modes.some((mode) => mode === values.mode)) {
+    return yield* new HarnessError({ operation: "--mode", detail: `one of ${modes.join(", ")}` })
+  }
+  for (let seed = first; seeds.length < Number(values.rounds); seed += 1) {
+    if (values.mode === undefined || draw(seed).mode === values.mode) seeds.push(seed)
+  }
   const { failures, rounds } = yield* campaign(engine, { seeds, minutes: Number(values.minutes), say })
   const sum = (of: (one: (typeof rounds)[number]) => number) => rounds.reduce((total, one) => total + of(one), 0)
   say(
