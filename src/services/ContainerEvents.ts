@@ -17,8 +17,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import type { ContainerFate } from "../schema/ProgramError.ts"
-import { connectionLabel } from "./ContainerOwner.ts"
+import { connectionLabel, persistentLabel } from "./ContainerOwner.ts"
 import { type ContainerEvent, Docker } from "./Docker.ts"
+import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EngineState } from "./EngineState.ts"
 import { Instance, label } from "./Instance.ts"
 import * as Retry from "./Retry.ts"
@@ -40,7 +41,7 @@ const concurrency = 4
  * @category models
  */
 export interface Events {
-  /** Remembers what happens to the container, from now on until the Scope closes. */
+  /** Remembers what happens to the container, from now on until the Scope closes. Several may follow one. */
   readonly follow: (id: ContainerId) => Effect.Effect<void, never, Scope.Scope>
   /** Waits for the end of a container that is followed. Of others nothing is ever known. */
   readonly ended: (id: ContainerId) => Effect.Effect<void>
@@ -74,12 +75,23 @@ export const ContainerEvents = Context.Reference<Events>("dockerrun/services/Con
 })
 
 interface Followed {
+  /** How many follow it. */
+  count: number
   readonly fate: Deferred.Deferred<ContainerFate>
   readonly pauses: Set<(isPaused: boolean) => void>
   isKilled: boolean
   isOutOfMemory: boolean
   isPaused: boolean
 }
+
+const unharmed = (): Followed => ({
+  count: 0,
+  fate: Deferred.makeUnsafe(),
+  pauses: new Set(),
+  isKilled: false,
+  isOutOfMemory: false,
+  isPaused: false
+})
 
 const setPaused = (container: Followed, isPaused: boolean): void => {
   if (container.isPaused === isPaused) return
@@ -116,6 +128,7 @@ const make = Effect.gen(function* () {
   const docker = yield* Docker
   const engine = yield* EngineState
   const instance = yield* Instance
+  const { config } = yield* DockerRunConfig
   const followed = new Map<ContainerId, Followed>()
   let isSubscribed = true
 
@@ -143,7 +156,8 @@ const make = Effect.gen(function* () {
     )
   )
 
-  const labels = [instance === undefined ? connectionLabel : `${label.instance}=${instance.id}`]
+  const ofServer = instance === undefined ? connectionLabel : `${label.instance}=${instance.id}`
+  const labels = [config.mode === "persistent" ? `${persistentLabel}=${config.persistent.name}` : ofServer]
   const subscribe = Effect.suspend(() => {
     isSubscribed = true
     return Stream.runForEach(docker.containerEvents(labels), handle)
@@ -168,15 +182,18 @@ const make = Effect.gen(function* () {
     follow: (id) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          followed.set(id, {
-            fate: Deferred.makeUnsafe(),
-            pauses: new Set(),
-            isKilled: false,
-            isOutOfMemory: false,
-            isPaused: false
-          })
+          const known = followed.get(id)
+          // One that has ended meanwhile was started anew.
+          const container = known === undefined || Deferred.isDoneUnsafe(known.fate) ? unharmed() : known
+          container.count += 1
+          followed.set(id, container)
+          return container
         }),
-        () => Effect.sync(() => followed.delete(id))
+        (container) =>
+          Effect.sync(() => {
+            container.count -= 1
+            if (container.count === 0 && followed.get(id) === container) followed.delete(id)
+          })
       ),
     ended: (id) => {
       const container = followed.get(id)
@@ -212,9 +229,10 @@ const make = Effect.gen(function* () {
 })
 
 /**
- * Follows the containers of this server (`Instance`), or, without an identity, of all connections on the engine.
+ * Follows the containers of this server (`Instance`), or, without an identity, of all connections on the engine; in mode
+ * `persistent`, those that bear the name that is configured.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<never, never, Docker> = Layer.effectContext(make)
+export const layer: Layer.Layer<never, never, Docker | DockerRunConfig> = Layer.effectContext(make)

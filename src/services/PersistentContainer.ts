@@ -14,6 +14,7 @@ import { ContainerId } from "../schema/Identifiers.ts"
 import { nameOf } from "../schema/PersistentConfig.ts"
 import * as Acquisition from "./Acquisition.ts"
 import * as Container from "./Container.ts"
+import { ContainerEvents } from "./ContainerEvents.ts"
 import * as ContainerImage from "./ContainerImage.ts"
 import { type Client, ofUser, persistentLabel } from "./ContainerOwner.ts"
 import { type ContainerInfo, Docker } from "./Docker.ts"
@@ -102,6 +103,8 @@ export const acquire = Effect.fn("PersistentContainer.acquire")(function* (
   })
 
   const { how, id } = yield* obtain.pipe(acquisition.inTime)
+  const events = yield* ContainerEvents
+  yield* events.follow(id)
   yield* logger.log({
     level: "info",
     code: "CONTAINER_JOINED",
@@ -114,6 +117,9 @@ export const acquire = Effect.fn("PersistentContainer.acquire")(function* (
     // A shell that waits ends with its container, and this one stays.
     info: yield* Effect.cached(docker.inspectContainer(id)),
     waiting: WaitingPrograms.none,
-    ended: Effect.ignore(Retry.whileTransient(docker.waitContainer(id, "not-running")))
+    ended: Effect.raceFirst(
+      events.ended(id),
+      Effect.ignore(Retry.whileTransient(docker.waitContainer(id, "not-running")))
+    )
   }
 })

@@ -19,7 +19,7 @@ import * as ProgramExit from "../../src/services/ProgramExit.ts"
 import { backend, channelId, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
 
 /** The backend with events, which come from the engine and from the queue. */
-const followed = (queue: Queue.Queue<ContainerEvent>, options: Parameters<typeof backend>[0] = {}) =>
+const followed = (queue: Queue.Queue<ContainerEvent>, ...options: Parameters<typeof backend>) =>
   // The backend has one of its own, which knows of no events.
   Layer.fresh(DockerRun.layer).pipe(
     Layer.provide(ContainerEvents.layer),
@@ -35,24 +35,24 @@ const followed = (queue: Queue.Queue<ContainerEvent>, options: Parameters<typeof
         )
       )
     ),
-    Layer.provideMerge(backend(options))
+    Layer.provideMerge(backend(...options))
   )
 
 const withEvents = <A, E>(
   use: (
     tell: (id: ContainerId, action: string) => Effect.Effect<void>
   ) => Effect.Effect<A, E, DockerRun | Docker | InMemoryEngine | RecordedLog>,
-  options: Parameters<typeof backend>[0] = {}
+  ...options: Parameters<typeof backend>
 ) =>
   Effect.flatMap(Queue.unbounded<ContainerEvent>(), (queue) =>
     use((containerId, action) => Effect.asVoid(Queue.offer(queue, { action, containerId, attributes: {} }))).pipe(
-      Effect.provide(followed(queue, options))
+      Effect.provide(followed(queue, ...options))
     )
   )
 
 /** A connection with a program that runs in its container. */
-const openProgram = Effect.gen(function* () {
-  const opened = yield* open()
+const openAs = Effect.fnUntraced(function* (number: number) {
+  const opened = yield* open(number)
   const id = yield* opened.connection.container
   const session = yield* opened.connection.session(channelId())
   const admitted = yield* session.exec("sleep 1000")
@@ -61,6 +61,8 @@ const openProgram = Effect.gen(function* () {
   const program = yield* Scope.provide(admitted.start(collected.output), scope)
   return { ...opened, ...collected, id, program, close: Effect.andThen(Scope.close(scope, Exit.void), opened.close) }
 })
+
+const openProgram = openAs(1)
 
 const message = (exit: Exit.Exit<unknown, unknown>) => {
   const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
@@ -127,6 +129,38 @@ describe("a container that", () => {
             yield* close
           }
         })
+      )
+  )
+
+  it.effect(
+    "is shared by its user's connections tells each of them, and none that comes when it was started anew",
+    () =>
+      withEvents(
+        () =>
+          Effect.gen(function* () {
+            // Until it follows the events.
+            yield* TestClock.adjust("1 second")
+            const [one, other] = [yield* openAs(1), yield* openAs(2)]
+            assert.strictEqual(one.id, other.id)
+            yield* Docker.use((docker) => docker.killContainer(one.id, "SIGKILL"))
+            for (const { close, program } of [one, other]) {
+              const { exit } = yield* inTime(program.exit, 5)
+              assert.deepStrictEqual(message(exit), [
+                "DOCKERRUN_PROGRAM_LOST",
+                "the container was killed or removed",
+                137
+              ])
+              yield* close
+            }
+            const later = yield* openAs(3)
+            assert.strictEqual(later.id, one.id)
+            const ending = yield* Effect.forkChild(Effect.exit(later.program.exit), { startImmediately: true })
+            yield* TestClock.adjust("10 seconds")
+            assert.isUndefined(ending.pollUnsafe())
+            yield* later.close
+          }),
+        {},
+        { mode: "persistent" }
       )
   )
 
