@@ -14,6 +14,7 @@ import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
 import type { ProgramStreams } from "../../services/Docker.ts"
 import type { HijackedSocket } from "./HijackedSocket.ts"
 import * as MultiplexedStream from "./MultiplexedStream.ts"
+import * as ReadPace from "./ReadPace.ts"
 
 interface Outlet {
   readonly write: (payload: Uint8Array) => void
@@ -98,8 +99,9 @@ export const connect = (options: {
   const { reads, socket } = options.hijacked
   const ended = Deferred.makeUnsafe<void, DockerError>()
 
+  let isResting = false
   const resume = () => {
-    if (!stdout.isFull() && !stderr.isFull()) socket.resume()
+    if (!isResting && !stdout.isFull() && !stderr.isFull()) socket.resume()
   }
   let shared = false
   const isShared = () => shared
@@ -142,11 +144,22 @@ export const connect = (options: {
   }
   socket.on("data", receive)
   socket.on("data", pauseIfFull)
+  const pace = ReadPace.make()
+  const rest = (milliseconds: number) => {
+    isResting = true
+    socket.pause()
+    setTimeout(() => {
+      isResting = false
+      resume()
+    }, milliseconds)
+  }
   reads?.receive((chunk) => {
     shared = true
     receive(chunk)
     shared = false
     pauseIfFull()
+    const milliseconds = pace(chunk.length, performance.now())
+    if (milliseconds > 0) rest(milliseconds)
   })
   socket.on("end", finish)
   socket.on("close", () => {
