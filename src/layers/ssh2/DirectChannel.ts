@@ -13,6 +13,7 @@ import { createRequire } from "node:module"
 import { Socket } from "node:net"
 import { nextTick } from "node:process"
 import * as Predicate from "effect/Predicate"
+import * as BulkBuffers from "./BulkBuffers.ts"
 import * as SealedPackets from "./SealedPackets.ts"
 import * as SocketRoom from "./SocketRoom.ts"
 
@@ -86,6 +87,7 @@ type Output = SealedPackets.Output
 interface Waiting {
   readonly output: Output
   readonly bytes: Buffer
+  readonly release: () => void
   readonly sent: (() => void) | undefined
 }
 
@@ -157,7 +159,7 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
       sent?.()
       return
     }
-    waiting.push({ output, bytes: Buffer.from(bytes.subarray(done)), sent })
+    waiting.push({ output, ...BulkBuffers.copy(bytes.subarray(done)), sent })
     awaitWindow()
   }
 
@@ -179,6 +181,7 @@ export const take = (channel: unknown, isClosed: () => boolean): DirectChannel |
         awaitWindow()
         break
       }
+      next.release()
       next.sent?.()
     }
     tellWhenSocketHasRoom()

@@ -14,6 +14,7 @@ import { randomFillSync } from "node:crypto"
 import type { Socket } from "node:net"
 import { nextTick } from "node:process"
 import * as Predicate from "effect/Predicate"
+import * as BulkBuffers from "./BulkBuffers.ts"
 import { protocolOf } from "./Ssh2Protocol.ts"
 
 /** A cipher of ssh2's addon: RFC 5647 (AES-GCM), or OpenSSH's chacha20-poly1305. */
@@ -77,19 +78,6 @@ const mostOverhead = headerLengths.stderr + leastPadding + largestBlock + tagLen
 /** No larger than every implementation takes (RFC 4253, section 6.1). */
 const mostData = 32 * 1024
 
-/** Room for a read of the engine's output (256 KiB) in whole packets, and for what its pieces lose. */
-const bufferLength = 9 * (mostData + mostOverhead)
-
-/** Less than this is copied to be written: it must not keep a whole buffer from others. */
-const worthLending = 16 * 1024
-
-const mostIdle = 4
-const idle: Array<Buffer> = []
-const takeBuffer = () => idle.pop() ?? Buffer.allocUnsafeSlow(bufferLength)
-const giveBack = (buffer: Buffer) => {
-  if (idle.length < mostIdle) idle.push(buffer)
-}
-
 /** What packets are padded with, drawn in advance. */
 const padding = Buffer.alloc(4096)
 let padded = padding.length
@@ -149,17 +137,17 @@ const make = (protocol: Protocol, socket: Socket): SealedPackets => {
     seal(full)
     const packets = full.subarray(0, sealed)
     sealed = 0
-    if (!socket.writable || packets.length < worthLending) {
+    if (!socket.writable || packets.length < BulkBuffers.worthIt) {
       if (socket.writable && packets.length > 0) socket.write(Buffer.from(packets))
       buffer = undefined
-      giveBack(full)
+      BulkBuffers.giveBack(full)
       return
     }
     buffer = undefined
     underWay += 1
     socket.write(packets, () => {
       underWay -= 1
-      giveBack(full)
+      BulkBuffers.giveBack(full)
       // What came meanwhile has waited for this.
       if (underWay === 0) flush()
     })
@@ -194,8 +182,8 @@ const make = (protocol: Protocol, socket: Socket): SealedPackets => {
           if (open.recipient !== recipient || open.output !== output || open.length >= most) seal(buffer)
         }
         if (open === undefined) {
-          if (buffer !== undefined && bufferLength - sealed < most + mostOverhead) flush()
-          buffer ??= takeBuffer()
+          if (buffer !== undefined && BulkBuffers.length - sealed < most + mostOverhead) flush()
+          buffer ??= BulkBuffers.take()
           open = { recipient, output, cipher, length: 0 }
         }
         const taken = Math.min(data.length - at, most - open.length)
