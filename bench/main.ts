@@ -3,7 +3,7 @@
  *
  * --quick     fewer turns and smaller volumes
  * --markdown  prints the tables as docs/performance.md has them
- * --json FILE writes everything that was measured
+ * --json FILE writes everything that was measured, after each case
  */
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -75,24 +75,31 @@ const program = Effect.gen(function* () {
   const world = yield* World.make
   const reports: Array<Report.CaseReport> = []
   const failures: Array<string> = []
+  const client = openssh()
+  const engine = yield* Effect.flatMap(world.engine, ({ version }) => version)
+  const surroundings = (): Report.Surroundings => ({
+    date: new Date().toISOString(),
+    node: process.version,
+    crypto: detectCrypto(),
+    openssh: client,
+    engine,
+    cpu: before.cpu,
+    memory: before.memory,
+    load: [before.load, Report.machine().load]
+  })
+  // Also of a run that is stopped: what it has measured is kept.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      if (values.markdown && reports.length > 0) say(Report.markdown(reports, surroundings()))
+    })
+  )
   for (const one of chosen) {
     process.stderr.write(`${one.name}: ${one.title}\n`)
     const result = yield* Effect.result(measureOne(one, world))
     if (result._tag === "Success") reports.push(result.success)
     else failures.push(`${one.name}: ${result.failure.message}`)
+    if (values.json !== undefined) writeFileSync(values.json, Report.json(reports, surroundings()))
   }
-  const surroundings: Report.Surroundings = {
-    date: new Date().toISOString(),
-    node: process.version,
-    crypto: detectCrypto(),
-    openssh: openssh(),
-    engine: yield* Effect.flatMap(world.engine, ({ version }) => version),
-    cpu: before.cpu,
-    memory: before.memory,
-    load: [before.load, Report.machine().load]
-  }
-  if (values.markdown) say(Report.markdown(reports, surroundings))
-  if (values.json !== undefined) writeFileSync(values.json, Report.json(reports, surroundings))
   for (const failure of failures) process.stderr.write(`failed: ${failure}\n`)
   if (failures.length > 0) process.exitCode = 1
 }).pipe(Effect.scoped)

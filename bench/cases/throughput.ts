@@ -93,20 +93,17 @@ const containerSides = Effect.fnUntraced(function* (world: World, command: strin
 const zeros = (bytes: number) => `/bin/dd if=/dev/zero bs=65536 count=${bytes / 65_536} status=none`
 const swallow = "/bin/sh -c 'cat >/dev/null'"
 
-const volume = (quick: boolean) => (quick ? 64 : 192) * mebibyte
-const fewTurns = (turns: number) => Math.max(3, Math.round(turns / 3))
+const volume = (quick: boolean) => (quick ? 64 : 128) * mebibyte
+
+/** Of measurements that take several seconds, for each of the ciphers. */
+const fewTurns = 3
 
 export const download: Case = {
   name: "download",
   title: "Download through a container, no terminal",
-  run: Effect.fnUntraced(function* (world, { quick, turns }) {
+  run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = volume(quick)
-    const samples = yield* withEachCipher(
-      fewTurns(turns),
-      yield* containerSides(world, zeros(bytes)),
-      down(bytes),
-      ciphers
-    )
+    const samples = yield* withEachCipher(fewTurns, yield* containerSides(world, zeros(bytes)), down(bytes), ciphers)
     return { figures: figures(samples), bars: bars("download", samples, [names.ours, names.exec], 1.3), notes: [] }
   })
 }
@@ -114,9 +111,9 @@ export const download: Case = {
 export const upload: Case = {
   name: "upload",
   title: "Upload through a container, no terminal",
-  run: Effect.fnUntraced(function* (world, { quick, turns }) {
+  run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = volume(quick)
-    const samples = yield* withEachCipher(fewTurns(turns), yield* containerSides(world, swallow), up(bytes), ciphers)
+    const samples = yield* withEachCipher(fewTurns, yield* containerSides(world, swallow), up(bytes), ciphers)
     return { figures: figures(samples), bars: bars("upload", samples, [names.ours, names.exec], 1.2), notes: [] }
   })
 }
@@ -124,10 +121,10 @@ export const upload: Case = {
 export const terminal: Case = {
   name: "terminal",
   title: "Download through a container, on a terminal",
-  run: Effect.fnUntraced(function* (world, { quick, turns }) {
+  run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = volume(quick) / 8
     const sides = yield* containerSides(world, zeros(bytes), "-it")
-    const samples = yield* withEachCipher(fewTurns(turns), sides, down(bytes, true), ciphers.slice(0, 1))
+    const samples = yield* withEachCipher(fewTurns, sides, down(bytes, true), ciphers.slice(0, 1))
     return { figures: figures(samples), bars: [], notes: [] }
   })
 }
@@ -144,10 +141,10 @@ const fromMemory = Effect.fnUntraced(function* (world: World, ours: string, thei
 export const memoryDownload: Case = {
   name: "memory-download",
   title: "Download from memory, no container",
-  run: Effect.fnUntraced(function* (world, { quick, turns }) {
+  run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = 2 * volume(quick)
     const sides = yield* fromMemory(world, `${memoryPrograms.zeros} ${bytes}`, zeros(bytes))
-    const samples = yield* withEachCipher(fewTurns(turns), sides, down(bytes), ciphers)
+    const samples = yield* withEachCipher(fewTurns, sides, down(bytes), ciphers)
     return {
       figures: figures(samples),
       bars: bars("download from memory", samples, [names.memory, names.plain], 1.2),
@@ -159,10 +156,10 @@ export const memoryDownload: Case = {
 export const memoryUpload: Case = {
   name: "memory-upload",
   title: "Upload to memory, no container",
-  run: Effect.fnUntraced(function* (world, { quick, turns }) {
+  run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = 2 * volume(quick)
     const sides = yield* fromMemory(world, memoryPrograms.swallow, swallow)
-    const samples = yield* withEachCipher(fewTurns(turns), sides, up(bytes), ciphers)
+    const samples = yield* withEachCipher(fewTurns, sides, up(bytes), ciphers)
     return { figures: figures(samples), bars: [], notes: [] }
   })
 }
