@@ -181,9 +181,12 @@ export const start = Effect.fn("SessionContainer.start")(function* (
       if (signal !== undefined) return Effect.succeed(ProgramExit.killed(signal))
       const exit = Effect.succeed(ProgramExit.exited(exitCode))
       if (exitCode !== killedStatus || sent.size > 0) return exit
-      // By itself, or by somebody from outside, of which nothing else would tell.
-      return Effect.flatMap(events.fate(id), (fate) =>
-        fate === "killed" || fate === "engine" ? Effect.fail(fail(new ProgramLost({ fate }))) : exit
+      // By itself, or by somebody from outside, of which nothing else would tell; the event may come long after the status.
+      return events.settle(id).pipe(
+        Effect.andThen(events.fate(id)),
+        Effect.flatMap((fate) =>
+          fate === "killed" || fate === "engine" ? Effect.fail(fail(new ProgramLost({ fate }))) : exit
+        )
       )
     }),
     Effect.ensuring(endOutput),

@@ -18,8 +18,10 @@ import { InMemoryEngine } from "../../src/services/InMemoryEngine.ts"
 import * as ProgramExit from "../../src/services/ProgramExit.ts"
 import { backend, channelId, inTime, makeOutput, open, RecordedLog } from "../support/Backend.ts"
 
-/** The backend with events, which come from the engine and from the queue. */
-const followed = (queue: Queue.Queue<ContainerEvent>, ...options: Parameters<typeof backend>) =>
+type EventStream = ReturnType<Docker["Service"]["containerEvents"]>
+
+/** The backend with the engine's events, as they are passed on. */
+const following = (pass: (events: EventStream) => EventStream, ...options: Parameters<typeof backend>) =>
   // The backend has one of its own, which knows of no events.
   Layer.fresh(DockerRun.layer).pipe(
     Layer.provide(ContainerEvents.layer),
@@ -29,8 +31,7 @@ const followed = (queue: Queue.Queue<ContainerEvent>, ...options: Parameters<typ
         Docker.use((docker) =>
           Effect.succeed({
             ...docker,
-            containerEvents: (labels: ReadonlyArray<string>) =>
-              Stream.merge(docker.containerEvents(labels), Stream.fromQueue(queue))
+            containerEvents: (labels: ReadonlyArray<string>) => pass(docker.containerEvents(labels))
           })
         )
       )
@@ -46,7 +47,7 @@ const withEvents = <A, E>(
 ) =>
   Effect.flatMap(Queue.unbounded<ContainerEvent>(), (queue) =>
     use((containerId, action) => Effect.asVoid(Queue.offer(queue, { action, containerId, attributes: {} }))).pipe(
-      Effect.provide(followed(queue, ...options))
+      Effect.provide(following((events) => Stream.merge(events, Stream.fromQueue(queue)), ...options))
     )
   )
 
@@ -162,6 +163,31 @@ describe("a container that", () => {
         {},
         { mode: "persistent" }
       )
+  )
+
+  it.effect("is a session's own is known to have been killed, although its end is told long after its status", () =>
+    Effect.gen(function* () {
+      const { close, connection } = yield* open()
+      const session = yield* connection.session(channelId())
+      const admitted = yield* session.exec("sleep 1000")
+      const scope = yield* Scope.make()
+      const program = yield* Scope.provide(admitted.start(makeOutput().output), scope)
+      const own = program.container
+      if (own === undefined) return assert.fail("it has no container of its own")
+      yield* Docker.use(({ killContainer }) => killContainer(own, "KILL"))
+      const { exit } = yield* inTime(program.exit, 5)
+      assert.deepStrictEqual(message(exit), ["DOCKERRUN_PROGRAM_LOST", "the container was killed or removed", 137])
+      yield* Scope.close(scope, Exit.void)
+      yield* close
+    }).pipe(
+      Effect.provide(
+        following(
+          Stream.tap(({ action }) => (action.startsWith("die") ? Effect.sleep("2 seconds") : Effect.void)),
+          {},
+          { mode: "session" }
+        )
+      )
+    )
   )
 
   it.effect("was killed after something in it had run out of memory was killed", () =>
