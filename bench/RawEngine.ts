@@ -11,7 +11,7 @@ import { HarnessError, harnessError } from "../test/support/HarnessError.ts"
 import { decodeJson } from "./Json.ts"
 import { isFound, type Until } from "./Timing.ts"
 
-interface ExecTimes {
+export interface ExecTimes {
   /** Milliseconds from the request for the exec until its first byte, or the output that was waited for. */
   readonly firstByte: number
   /** Milliseconds from the last byte until the engine knows the exit status. */

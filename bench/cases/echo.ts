@@ -13,6 +13,8 @@ interface Contender {
   readonly target: SshTarget
   readonly terminal: string
   readonly stream: string
+  /** Ends what the stream's client leaves behind when it is killed. */
+  readonly end?: Effect.Effect<unknown, HarnessError>
 }
 
 /** Writes one byte after the other, each when the one before has come back; answers with the times. */
@@ -44,11 +46,15 @@ const presses = (target: SshTarget, command: string, count: number) =>
   )
 
 /** A channel of the same connection that sends as much as it can, to nobody. */
-const streaming = (target: SshTarget, command: string): Effect.Effect<void, HarnessError, Scope.Scope> =>
+const streaming = ({ end = Effect.void, stream, target }: Contender): Effect.Effect<void, HarnessError, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
-      Effect.sync(() => spawn("ssh", sshArguments({ ...target, command }), { stdio: "ignore" })),
-      (child) => Effect.sync(() => child.kill("SIGKILL"))
+      Effect.sync(() => spawn("ssh", sshArguments({ ...target, command: stream }), { stdio: "ignore" })),
+      (child) =>
+        Effect.andThen(
+          Effect.sync(() => child.kill("SIGKILL")),
+          Effect.orDie(end)
+        )
     )
   )
 
@@ -56,7 +62,12 @@ export const echo: Case = {
   name: "echo",
   title: "Echo of a key on a terminal",
   run: Effect.fnUntraced(function* (world, { quick }) {
-    const [sshd, cold] = yield* Effect.all([world.sshd, world.cold])
+    const [sshd, cold, engine, container] = yield* Effect.all([
+      world.sshd,
+      world.cold,
+      world.engine,
+      world.warmContainer
+    ])
     const contenders: ReadonlyArray<Contender> = [
       {
         name: "dockerrun",
@@ -68,7 +79,9 @@ export const echo: Case = {
         name: "sshd + docker exec",
         target: (yield* controlMaster(sshd)).target,
         terminal: yield* world.dockerExec("/bin/cat", "-it"),
-        stream: yield* world.dockerExec("/bin/cat /dev/zero")
+        stream: yield* world.dockerExec("/bin/cat /dev/zero"),
+        // A `docker exec` whose client was killed runs on, for ever, and so does what the engine does with its output.
+        end: engine.exec(container, ["/bin/killall", "-9", "cat"])
       },
       {
         name: "sshd, no container",
@@ -84,13 +97,10 @@ export const echo: Case = {
     const add = (to: Map<string, Array<number>>, name: string, times: ReadonlyArray<number>) =>
       to.set(name, [...(to.get(name) ?? []), ...times])
     for (let block = 0; block < blocks; block += 1) {
-      for (const { name, stream, target, terminal } of contenders) {
+      for (const contender of contenders) {
+        const { name, target, terminal } = contender
         add(idle, name, yield* presses(target, terminal, count))
-        add(
-          busy,
-          name,
-          yield* Effect.scoped(Effect.andThen(streaming(target, stream), presses(target, terminal, count)))
-        )
+        add(busy, name, yield* Effect.scoped(Effect.andThen(streaming(contender), presses(target, terminal, count))))
       }
     }
     const figures = (quantity: string, times: Map<string, Array<number>>) =>

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { controlMaster, type SshTarget } from "../../test/support/OpenSsh.ts"
 import { type Bar, type Case, type Figure, inTurns, type Measurement, type Samples } from "../Case.ts"
 import { pairedRatio } from "../Statistics.ts"
+import type * as RawEngine from "../RawEngine.ts"
 import { watchSsh } from "../Timing.ts"
 import { memoryPrograms, type World } from "../World.ts"
 
@@ -14,11 +15,14 @@ interface Side {
   readonly command: string
 }
 
+type Sides = Readonly<Record<string, Side>>
+
 const names = {
   ours: "dockerrun",
   memory: "dockerrun, engine in memory",
   exec: "sshd + docker exec",
-  plain: "sshd, no container"
+  plain: "sshd, no container",
+  floor: "engine: exec"
 }
 
 const perSecond = (bytes: number, milliseconds: number) => bytes / 1000 / milliseconds
@@ -38,12 +42,13 @@ const up =
   ({ command, target }: Side): Measurement =>
     Effect.map(watchSsh({ ...target, command }, { stdin: bytes }), ({ elapsed }) => perSecond(bytes, elapsed))
 
-/** Measures the sides in turns with each cipher, each side on a connection of its own. */
+/** Measures the sides in turns with each cipher, each side on a connection of its own; and what knows of no cipher. */
 const withEachCipher = Effect.fnUntraced(function* (
   turns: number,
-  sides: Readonly<Record<string, Side>>,
+  sides: Sides,
   measure: (side: Side) => Measurement,
-  using: ReadonlyArray<string>
+  using: ReadonlyArray<string>,
+  others: Readonly<Record<string, Measurement>> = {}
 ) {
   const samples = new Map<string, Samples>()
   for (const cipher of using) {
@@ -56,7 +61,7 @@ const withEachCipher = Effect.fnUntraced(function* (
             const joined = (yield* controlMaster({ ...target, options: { Ciphers: cipher } })).target
             contenders[name] = measure({ target: joined, command })
           }
-          return yield* inTurns(turns, contenders)
+          return yield* inTurns(turns, { ...contenders, ...others })
         })
       )
     )
@@ -90,6 +95,17 @@ const containerSides = Effect.fnUntraced(function* (world: World, command: strin
   }
 })
 
+/** The engine's own API, with a program in the container that is warm. */
+const floorOf = Effect.fnUntraced(function* (
+  world: World,
+  command: string,
+  input: number,
+  measure: (times: RawEngine.ExecTimes) => number
+) {
+  const [engine, container] = yield* Effect.all([world.engine, world.warmContainer])
+  return { [names.floor]: Effect.map(engine.exec(container, ["/bin/sh", "-c", command], { input }), measure) }
+})
+
 const zeros = (bytes: number) => `/bin/dd if=/dev/zero bs=65536 count=${bytes / 65_536} status=none`
 const swallow = "/bin/sh -c 'cat >/dev/null'"
 
@@ -103,7 +119,9 @@ export const download: Case = {
   title: "Download through a container, no terminal",
   run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = volume(quick)
-    const samples = yield* withEachCipher(fewTurns, yield* containerSides(world, zeros(bytes)), down(bytes), ciphers)
+    const floor = yield* floorOf(world, zeros(bytes), 0, ({ flow }) => perSecond(bytes, flow))
+    const sides = yield* containerSides(world, zeros(bytes))
+    const samples = yield* withEachCipher(fewTurns, sides, down(bytes), ciphers, floor)
     return { figures: figures(samples), bars: bars("download", samples, [names.ours, names.exec], 1.3), notes: [] }
   })
 }
@@ -113,7 +131,9 @@ export const upload: Case = {
   title: "Upload through a container, no terminal",
   run: Effect.fnUntraced(function* (world, { quick }) {
     const bytes = volume(quick)
-    const samples = yield* withEachCipher(fewTurns, yield* containerSides(world, swallow), up(bytes), ciphers)
+    const floor = yield* floorOf(world, swallow, bytes, ({ firstByte }) => perSecond(bytes, firstByte))
+    const sides = yield* containerSides(world, swallow)
+    const samples = yield* withEachCipher(fewTurns, sides, up(bytes), ciphers, floor)
     return { figures: figures(samples), bars: bars("upload", samples, [names.ours, names.exec], 1.2), notes: [] }
   })
 }
