@@ -37,6 +37,9 @@ const makeOutlet = (sink: ByteSink, onDrain: () => void, isShared: () => boolean
   }
 }
 
+/** So much input is worth a write. Bytes. */
+const enough = 128 * 1024
+
 /** From this size on input is no key press, and may wait for what comes with it. */
 const bulk = 4096
 
@@ -49,17 +52,24 @@ const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
     waiting = false
     drain()
   }
-  // A write wakes the engine; what is read in one turn of the event loop goes out in one.
+  // A write wakes the engine; what is read in one turn of the event loop goes out in one, and of an input that goes on
+  // what gathers in a moment.
+  const pace = ReadPace.make()
   let isCollecting = false
+  let timer: NodeJS.Timeout | undefined
   const release = () => {
+    clearTimeout(timer)
+    if (!isCollecting) return
     isCollecting = false
     socket.uncork()
   }
-  const collect = () => {
+  const collect = (length: number) => {
+    const milliseconds = pace(length, performance.now())
     if (isCollecting) return
     isCollecting = true
     socket.cork()
-    setImmediate(release)
+    if (milliseconds > 0) timer = setTimeout(release, milliseconds)
+    else setImmediate(release)
   }
   socket.on("drain", resume)
   // Whoever waits would wait for ever: what comes now is dropped.
@@ -67,8 +77,10 @@ const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
   return {
     write: (chunk) => {
       if (!socket.writable) return true
-      if (chunk.length >= bulk) collect()
-      if (socket.write(chunk)) return true
+      if (chunk.length >= bulk) collect(chunk.length)
+      const hasRoom = socket.write(chunk)
+      if (socket.writableLength >= enough) release()
+      if (hasRoom) return true
       waiting = true
       return false
     },
