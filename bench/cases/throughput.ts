@@ -15,8 +15,6 @@ interface Side {
   readonly command: string
 }
 
-type Sides = Readonly<Record<string, Side>>
-
 const names = {
   ours: "dockerrun",
   memory: "dockerrun, engine in memory",
@@ -45,7 +43,7 @@ const up =
 /** Measures the sides in turns with each cipher, each side on a connection of its own; and what knows of no cipher. */
 const withEachCipher = Effect.fnUntraced(function* (
   turns: number,
-  sides: Sides,
+  sides: Readonly<Record<string, Side>>,
   measure: (side: Side) => Measurement,
   using: ReadonlyArray<string>,
   others: Readonly<Record<string, Measurement>> = {}

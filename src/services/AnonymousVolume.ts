@@ -34,6 +34,7 @@ export const labelled = (
   labels: Readonly<Record<string, string>>
 ): ContainerSpec => {
   const { config, host } = spec
+  if ((host.VolumesFrom ?? []).length > 0) return spec
   const paths = [...image.volumes, ...Object.keys(config.Volumes ?? {})].map(clean)
   const mounts = host.Mounts ?? []
   const taken = new Set(
@@ -44,7 +45,6 @@ export const labelled = (
     ].map(clean)
   )
   const free = [...new Set(paths)].filter((path) => isPlain(path) && !taken.has(path))
-  if ((host.VolumesFrom ?? []).length > 0) return spec
   const own = mounts.map((mount) =>
     mount.Type === "volume" && !mount.Source
       ? { ...mount, VolumeOptions: { ...mount.VolumeOptions, Labels: { ...mount.VolumeOptions?.Labels, ...labels } } }

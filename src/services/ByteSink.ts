@@ -63,14 +63,18 @@ export const discard: ByteSink = {
 }
 
 /**
- * Puts something in front of both outputs. One sink that takes both stays one, for it has room for one callback.
+ * Makes something of each output, such as a sink in front of it. One sink that takes both is one, for it has room for one
+ * callback.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const mapOutput = ({ stderr, stdout }: ProgramOutput, wrap: (sink: ByteSink) => ByteSink): ProgramOutput => {
-  const wrapped = wrap(stdout)
-  return { stdout: wrapped, stderr: stderr === stdout ? wrapped : wrap(stderr) }
+export const mapOutput = <A>(
+  { stderr, stdout }: ProgramOutput,
+  make: (sink: ByteSink) => A
+): { readonly stdout: A; readonly stderr: A } => {
+  const made = make(stdout)
+  return { stdout: made, stderr: stderr === stdout ? made : make(stderr) }
 }
 
 /**

@@ -11,7 +11,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const mark = "the end of the output"
 const [perl] = RelayTool.known
 
-/** Connects by a program that does what it is told with its outputs; `held` says whether it was asked to pause. */
+/** Connects by a program that does with its outputs what it is told. */
 const connect = (say: (output: ByteSink.ProgramOutput) => void, hasEnded = false) =>
   perl === undefined
     ? Effect.die("there is no tool")

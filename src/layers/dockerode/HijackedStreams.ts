@@ -10,11 +10,11 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
-import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+import { type ByteSink, mapOutput, type ProgramOutput } from "../../services/ByteSink.ts"
 import type { ProgramStreams } from "../../services/Docker.ts"
 import type { HijackedSocket } from "./HijackedSocket.ts"
 import * as MultiplexedStream from "./MultiplexedStream.ts"
-import * as ReadPace from "./ReadPace.ts"
+import * as StreamPace from "./StreamPace.ts"
 
 interface Outlet {
   readonly write: (payload: Uint8Array) => void
@@ -54,7 +54,7 @@ const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
   }
   // A write wakes the engine; what is read in one turn of the event loop goes out in one, and of an input that goes on
   // what gathers in a moment.
-  const pace = ReadPace.make()
+  const pace = StreamPace.make()
   let isCollecting = false
   let timer: NodeJS.Timeout | undefined
   const release = () => {
@@ -117,10 +117,7 @@ export const connect = (options: {
   }
   let shared = false
   const isShared = () => shared
-  const stdout = makeOutlet(options.output.stdout, resume, isShared)
-  // One sink may take both outputs; it has room for one callback.
-  const stderr =
-    options.output.stderr === options.output.stdout ? stdout : makeOutlet(options.output.stderr, resume, isShared)
+  const { stderr, stdout } = mapOutput(options.output, (sink) => makeOutlet(sink, resume, isShared))
   const demultiplexer = options.tty ? undefined : MultiplexedStream.make({ stdout: stdout.write, stderr: stderr.write })
 
   const fail = (error: DockerError) => {
@@ -156,7 +153,7 @@ export const connect = (options: {
   }
   socket.on("data", receive)
   socket.on("data", pauseIfFull)
-  const pace = ReadPace.make()
+  const pace = StreamPace.make()
   const rest = (milliseconds: number) => {
     isResting = true
     socket.pause()

@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { DockerError } from "../../schema/DockerError.ts"
-import type { ByteSink, ProgramOutput } from "../../services/ByteSink.ts"
+import { type ByteSink, mapOutput, type ProgramOutput } from "../../services/ByteSink.ts"
 
 /**
  * @internal
@@ -48,9 +48,7 @@ export const make = (options: {
     })
     return { sink, room }
   }
-  const stdout = outlet(output.stdout)
-  // One sink may take both outputs; it has room for one callback.
-  const outlets = { stdout, stderr: output.stderr === output.stdout ? stdout : outlet(output.stderr) }
+  const outlets = mapOutput(output, outlet)
 
   const shut = () => {
     if (!open) return

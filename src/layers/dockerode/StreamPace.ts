@@ -1,5 +1,6 @@
 /**
- * How a stream is read that does not end: not each piece as it comes, but what has gathered in a moment.
+ * How a stream is passed on that does not end: not each piece as it comes, but what has gathered in a moment. So the output
+ * of a program is read, and so its input is written.
  *
  * An engine copies a program's output in pieces of 32 KiB. Each that is read by itself wakes this process, goes through
  * encryption into a packet of TCP, and wakes the client: where these cost more than the bytes, a pause of two
@@ -28,7 +29,7 @@ const leastHoldOff = 16
 const mostHoldOff = 1024
 
 /**
- * Is told of each read, with the time, and answers for how many milliseconds nothing need be read.
+ * Is told of each read, or piece of input, with the time, and answers for how many milliseconds nothing more need be done.
  *
  * @internal
  */
