@@ -145,12 +145,18 @@ const make = (protocol: Protocol, socket: Socket): SealedPackets => {
     }
     buffer = undefined
     underWay += 1
-    socket.write(packets, () => {
+    let isWritten = false
+    const written = () => {
+      if (isWritten) return
+      isWritten = true
       underWay -= 1
       BulkBuffers.giveBack(full)
       // What came meanwhile has waited for this.
       if (underWay === 0) flush()
-    })
+    }
+    socket.write(packets, written)
+    // The system has taken all of it. Node says so later, and until then buffer after buffer would be filled.
+    if (socket.writableLength === 0) written()
   }
   const settle = () => {
     isScheduled = false

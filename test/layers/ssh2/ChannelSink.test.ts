@@ -1,3 +1,4 @@
+import { Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -381,6 +382,21 @@ describe("ChannelSink, direct", () => {
         Effect.sync(() => lengths.reduce((sum, length) => sum + length, 0) === 40_000)
       )
       assert.deepStrictEqual(lengths, [32_768, 7232])
+    })
+  )
+
+  it.effect("what the system takes at once is written from one buffer, also before Node says that it is written", () =>
+    Effect.gen(function* () {
+      const { channel, stdout } = yield* open("direct", { algorithms: { cipher: ["aes128-gcm@openssh.com"] } })
+      const client: unknown = Reflect.get(channel, "_client")
+      assert(Predicate.hasProperty(client, "_sock") && client._sock instanceof Socket)
+      const buffers = new Set<unknown>()
+      client._sock._write = (packets: Buffer, _encoding, callback) => {
+        buffers.add(packets.buffer)
+        callback()
+      }
+      for (let index = 0; index < 7; index += 1) stdout.write(new Uint8Array(256 * 1024))
+      assert.strictEqual(buffers.size, 1)
     })
   )
 })
