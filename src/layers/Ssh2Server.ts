@@ -28,6 +28,7 @@ import * as HostKeyUpdate from "./ssh2/HostKeyUpdate.ts"
 import * as KeepAlive from "./ssh2/KeepAlive.ts"
 import * as HybridKeyExchange from "./ssh2/HybridKeyExchange.ts"
 import { detectCrypto } from "./ssh2/NativeCrypto.ts"
+import * as PromptAcknowledgement from "./ssh2/PromptAcknowledgement.ts"
 import * as ServerSigAlgs from "./ssh2/ServerSigAlgs.ts"
 import * as ServerConnection from "./ssh2/ServerConnection.ts"
 import * as UnreadOutput from "./ssh2/UnreadOutput.ts"
@@ -120,7 +121,7 @@ const make = Effect.gen(function* () {
         ident: "dockerrun",
         ...KeepAlive.options(settings)
       },
-      (client, { ip }) => {
+      (client, { header, ip }) => {
         client.on("error", ignore)
         ServerSigAlgs.correct(client)
         Algorithms.offer(client, settings)
@@ -130,6 +131,7 @@ const make = Effect.gen(function* () {
           client.end()
           return
         }
+        PromptAcknowledgement.arrange(client, arrival.socket, header.versions.software)
         ChannelGuard.guard(client, (why) =>
           Disconnect.disconnect(client, arrival.socket, Disconnect.reasons.protocolError, why)
         )

@@ -116,13 +116,12 @@ export interface Handshake {
   readonly reply: Buffer
 }
 
-const identification = "SSH-2.0-independent_1.0"
-
 export class HandshakeClient {
   private readonly socket: Socket
   private received: Buffer = Buffer.alloc(0)
   private wake = () => {}
   private isOver = false
+  private identification = ""
   private serverIdentification = ""
   private sessionId: Buffer | undefined
   private toServer: Keys | undefined
@@ -159,6 +158,20 @@ export class HandshakeClient {
     let line = ""
     while (!line.endsWith("\n")) line += (await this.take(1)).toString("latin1")
     return line.trimEnd()
+  }
+
+  /** All that has come and was not taken yet, once it is so many bytes. */
+  async peek(length: number): Promise<Buffer> {
+    const taken = await this.take(length)
+    this.received = Buffer.concat([taken, this.received])
+    return this.received
+  }
+
+  /** Both sides say who they are. Unless it was done, it is what a key exchange begins with. */
+  async identify(software = "independent_1.0"): Promise<void> {
+    this.identification = `SSH-2.0-${software}`
+    this.socket.write(`${this.identification}\r\n`)
+    this.serverIdentification = await this.takeLine()
   }
 
   /** Takes nothing more off the wire. */
@@ -220,10 +233,7 @@ export class HandshakeClient {
 
   /** A key exchange, the first or a further one, until the new keys are in use both ways. */
   async exchangeKeys(options: ClientOptions): Promise<Handshake> {
-    if (this.serverIdentification === "") {
-      this.socket.write(`${identification}\r\n`)
-      this.serverIdentification = await this.takeLine()
-    }
+    if (this.serverIdentification === "") await this.identify()
     const ciphers = string("aes128-gcm@openssh.com")
     const macs = string("hmac-sha2-256-etm@openssh.com")
     const kexinit = Buffer.concat([
@@ -258,7 +268,7 @@ export class HandshakeClient {
     const k = secret(reply)
     const exchangeHash = crypto
       .createHash("sha256")
-      .update(string(identification))
+      .update(string(this.identification))
       .update(string(this.serverIdentification))
       .update(string(kexinit))
       .update(string(serverKexinit))
