@@ -1,6 +1,5 @@
 /** A server of the program, as an operator runs it, with a probe in it. */
-import { existsSync, rmSync } from "node:fs"
-import { readFile, writeFile } from "node:fs/promises"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -10,19 +9,9 @@ import { HarnessError, harnessError } from "../test/support/HarnessError.ts"
 import type { KeyPair, SshTarget } from "../test/support/OpenSsh.ts"
 import { start } from "../test/support/Program.ts"
 import { temporaryDirectory } from "../test/support/TemporaryDirectory.ts"
+import { askProbe, probeModule, type Reading } from "./Reading.ts"
 
 const projectRoot = join(import.meta.dirname, "..")
-
-const Reading = Schema.Struct({
-  rss: Schema.Finite,
-  heapUsed: Schema.Finite,
-  external: Schema.Finite,
-  cpuMilliseconds: Schema.Finite,
-  delayMedian: Schema.Finite,
-  delayP99: Schema.Finite,
-  delayMax: Schema.Finite
-})
-export type Reading = typeof Reading.Type
 
 export interface Server {
   readonly pid: number
@@ -42,7 +31,6 @@ export interface ServerOptions {
 
 const Listening = Schema.fromJsonString(Schema.Struct({ code: Schema.Literal("SSH_LISTENING"), port: Schema.Int }))
 const decodeListening = Schema.decodeUnknownOption(Listening)
-const decodeReading = Schema.decodeUnknownEffect(Schema.fromJsonString(Reading))
 
 const user = "bench"
 
@@ -76,7 +64,7 @@ export const startServer = Effect.fnUntraced(function* (
     try: () => writeFile(file, JSON.stringify(config)),
     catch: harnessError("writing the configuration")
   })
-  const node = ["--import", join(import.meta.dirname, "Probe.ts"), ...(options.node ?? [])]
+  const node = ["--import", probeModule, ...(options.node ?? [])]
   const program = yield* start(process.execPath, [...node, options.entry, "serve", "--config", file], {
     cwd: projectRoot,
     env: { ...withoutOwnVariables, HOME: directory, BENCH_PROBE_FILE: probeFile }
@@ -109,20 +97,9 @@ export const startServer = Effect.fnUntraced(function* (
     30_000
   )
 
-  const probe = Effect.gen(function* () {
-    yield* Effect.sync(() => rmSync(probeFile, { force: true }))
-    yield* program.kill("SIGUSR2")
-    yield* waitFor(
-      "the probe's answer",
-      Effect.sync(() => existsSync(probeFile)),
-      30_000
-    )
-    const text = yield* Effect.tryPromise({
-      try: () => readFile(probeFile, "utf8"),
-      catch: harnessError("reading the probe")
-    })
-    return yield* Effect.mapError(decodeReading(text), harnessError("reading the probe"))
-  })
-
-  return { pid: program.pid, target: { port: found, user, identityFile: options.key.privateFile }, probe }
+  return {
+    pid: program.pid,
+    target: { port: found, user, identityFile: options.key.privateFile },
+    probe: askProbe(program.pid, probeFile)
+  }
 })

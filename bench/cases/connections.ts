@@ -4,7 +4,8 @@ import type { HarnessError } from "../../test/support/HarnessError.ts"
 import type { SshTarget } from "../../test/support/OpenSsh.ts"
 import type { Bar, Case, Figure } from "../Case.ts"
 import { runLoad } from "../LoadRun.ts"
-import type { Reading, Server } from "../Server.ts"
+import type { Reading } from "../Reading.ts"
+import type { Server } from "../Server.ts"
 import { quantile } from "../Statistics.ts"
 
 interface Crowd {

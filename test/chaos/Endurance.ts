@@ -16,6 +16,7 @@ interface Sample {
   readonly connections: number
   readonly rssMegabytes: number
   readonly heapMegabytes: number
+  readonly fibers: number
   readonly openFiles: number
   readonly engineSockets: number
 }
@@ -38,11 +39,12 @@ const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10
 
 const look = (server: Server, connections: number, sockets: Effect.Effect<number, HarnessError>) =>
   Effect.gen(function* () {
-    const { heapUsed, rss } = yield* server.probe
+    const { fibers, heapUsed, rss } = yield* server.probe
     const sample: Sample = {
       connections,
       rssMegabytes: megabytes(rss),
       heapMegabytes: megabytes(heapUsed),
+      fibers,
       openFiles: openFiles(server.pid).length,
       engineSockets: yield* sockets
     }
@@ -56,6 +58,7 @@ const judge = (samples: ReadonlyArray<Sample>): string | undefined => {
   const complaints = [
     last.heapMegabytes > first.heapMegabytes * 1.2 + 5 ? "the heap grows" : "",
     last.rssMegabytes > first.rssMegabytes * 1.3 + 40 ? "the resident memory grows" : "",
+    last.fibers > first.fibers + 8 ? "the fibers grow" : "",
     last.openFiles > first.openFiles + 8 ? "the open files grow" : "",
     last.engineSockets > first.engineSockets + 8 ? "the sockets to the engine grow" : ""
   ].filter((complaint) => complaint !== "")
@@ -85,7 +88,7 @@ const endure = Effect.fnUntraced(function* (
     samples.push(sample)
     settings.say(
       `${sample.connections} connections: ${sample.rssMegabytes} MB resident, ${sample.heapMegabytes} MB heap, ` +
-        `${sample.openFiles} open files, ${sample.engineSockets} sockets to the engine`
+        `${sample.fibers} fibers, ${sample.openFiles} open files, ${sample.engineSockets} sockets to the engine`
     )
   }
   const complaint = judge(samples)

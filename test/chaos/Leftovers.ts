@@ -70,6 +70,8 @@ export interface Places {
   /** The server's TMPDIR. */
   readonly temporary: string
   readonly state: string
+  /** Where its processes answer what they hold, each with its pid at the end. */
+  readonly probe: string
 }
 
 /** A `dockerd` that was killed forgets these: no request to it says what they belonged to. */

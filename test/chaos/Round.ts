@@ -1,9 +1,11 @@
 /** One plan, carried out against the started program, and judged. */
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { askProbe, probeModule } from "../../bench/Reading.ts"
 import { pause, waitFor, within } from "../support/Deadline.ts"
 import { engineSockets } from "../support/Engine.ts"
 import { listContainers } from "../support/EngineApi.ts"
@@ -59,7 +61,12 @@ const options = (
       ...(hasPulls ? { imagePullPolicy: "Always" } : {})
     },
     sections: { lifecycle: { stateDirectory: places.state, instance: "chaos", reapInterval: "2s" } },
-    env: { TMPDIR: places.temporary }
+    env: {
+      TMPDIR: places.temporary,
+      BENCH_PROBE_FILE: places.probe,
+      // Its workers have the probe as well, which counts fibers by an experiment of Node's.
+      NODE_OPTIONS: `--expose-gc --disable-warning=ExperimentalWarning --import ${pathToFileURL(probeModule).href}`
+    }
   }
 }
 
@@ -86,7 +93,28 @@ const strayLines = (server: TestServer) =>
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("{"))
 
-const isOver = (server: TestServer, engine: PrivateEngine, plan: Plan) =>
+/** How many fibers each process of the server has. */
+const countFibers = (server: TestServer, places: Places) =>
+  Effect.forEach([server.pid, ...server.children()], (pid) =>
+    Effect.map(askProbe(pid, places.probe), ({ fibers }) => fibers)
+  )
+
+/** The fibers of a server that has served a connection, has nobody left, and has filled its pool again. */
+const idleFibers = Effect.fnUntraced(function* (plan: Plan, engine: PrivateEngine, server: TestServer, places: Places) {
+  yield* ssh({ ...server.target, command: "true", deadline: 60_000 })
+  yield* waitFor(
+    "the pool to be full and nothing else to be there",
+    Effect.map(
+      listContainers(engine.host),
+      (all) =>
+        all.length >= plan.pool && all.every(({ Labels, State }) => "dockerrun_pooled" in Labels && State === "running")
+    ),
+    30_000
+  )
+  return yield* countFibers(server, places)
+})
+
+const isOver = (server: TestServer, engine: PrivateEngine, plan: Plan, places: Places, idle: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     yield* waitFor(
       "the containers of connections to go",
@@ -106,6 +134,19 @@ const isOver = (server: TestServer, engine: PrivateEngine, plan: Plan) =>
     if (server.children().length !== workers) {
       return yield* fault(`the server has ${server.children().length} child processes`)
     }
+    let fibers: ReadonlyArray<number> = []
+    yield* Effect.mapError(
+      waitFor(
+        "the fibers of connections to end",
+        Effect.map(countFibers(server, places), (counts) => {
+          fibers = counts
+          // Of what asked for an engine that was lost, and of the like, the last one is held until the next.
+          return counts.every((count, index) => count <= (idle[index] ?? 0) + 2)
+        }),
+        20_000
+      ),
+      () => fault(`the server's processes had ${idle.join(", ")} fibers, and have ${fibers.join(", ")}`)
+    )
   })
 
 /** Carries out the steps; gives how the clients ended. */
@@ -168,8 +209,12 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
   Effect.scoped(
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      const places = { temporary: join(directory, "tmp"), state: join(directory, "state") }
-      for (const place of Object.values(places)) mkdirSync(place)
+      const places = {
+        temporary: join(directory, "tmp"),
+        state: join(directory, "state"),
+        probe: join(directory, "probe")
+      }
+      for (const place of [places.temporary, places.state]) mkdirSync(place)
       yield* Effect.ignore(sweep(engine))
       // What a killed engine has forgotten in an earlier round.
       const before = new Set(yield* leftovers(engine, places))
@@ -180,6 +225,7 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
       const server: TestServer = { ...started, target: { ...started.target, identityFile: key.privateFile } }
 
       const judged = Effect.gen(function* () {
+        const idle = isHit(plan, "Server") ? [] : yield* idleFibers(plan, engine, server, places)
         const spared = !isHit(plan, "Server") && !isHit(plan, "Engine")
         const innocent = yield* makeBystander(server.target)
         const ended = yield* Effect.scoped(carryOut(plan, engine, server))
@@ -200,7 +246,7 @@ export const round = (plan: Plan, engine: PrivateEngine): Effect.Effect<RoundRep
           }
           const silent = ended.flatMap((one) => unexplained(server, one) ?? [])
           if (silent.length > 0) return yield* fault(silent.join("\n"))
-          yield* isOver(server, engine, plan)
+          yield* isOver(server, engine, plan, places, idle)
           yield* server.kill("SIGTERM")
           const { status } = yield* server.exit(45_000)
           if (status !== 0) return yield* fault(`the server ended with ${status}`)

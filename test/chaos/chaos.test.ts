@@ -6,7 +6,7 @@ import * as Endurance from "./Endurance.ts"
 import { describePlan, draw, isHit } from "./Plan.ts"
 import { privateEngine } from "./PrivateEngine.ts"
 
-/** Between them: each fault, the pool and the waiting programs on and off, one process and two, both modes. */
+/** Between them: each fault, the pool and the waiting programs on and off, one process and two, two of the modes. */
 const seeds = [0, 6, 23]
 
 it("a seed is a plan, always the same", () => {
