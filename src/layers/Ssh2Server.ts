@@ -22,6 +22,7 @@ import { SshServer } from "../services/SshServer.ts"
 import * as Algorithms from "./ssh2/Algorithms.ts"
 import * as Arrivals from "./ssh2/Arrivals.ts"
 import * as ChannelGuard from "./ssh2/ChannelGuard.ts"
+import * as ClientReads from "./ssh2/ClientReads.ts"
 import * as Disconnect from "./ssh2/Disconnect.ts"
 import { isShortage } from "./ssh2/FileDescriptors.ts"
 import * as HostKeyUpdate from "./ssh2/HostKeyUpdate.ts"
@@ -77,6 +78,7 @@ const make = Effect.gen(function* () {
   const listener = createServer({ noDelay: true }, (socket) => {
     // Without a listener for errors, a client that resets its connection would end the process.
     socket.on("error", ignore)
+    ClientReads.share(socket)
     if (arrivals === undefined) waiting.add(socket)
     else arrivals.receive(socket)
   })

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import { DockerError, UnexpectedAnswer } from "../../schema/DockerError.ts"
 import { type ByteSink, mapOutput, type ProgramOutput } from "../../services/ByteSink.ts"
 import type { ProgramStreams } from "../../services/Docker.ts"
+import * as GatheredInput from "./GatheredInput.ts"
 import type { HijackedSocket } from "./HijackedSocket.ts"
 import * as MultiplexedStream from "./MultiplexedStream.ts"
 import * as StreamPace from "./StreamPace.ts"
@@ -34,62 +35,6 @@ const makeOutlet = (sink: ByteSink, onDrain: () => void, isShared: () => boolean
       if (!sink.write(isShared() && sink.copies !== true ? Buffer.from(payload) : payload)) full = true
     },
     isFull: () => full
-  }
-}
-
-/** So much input is worth a write. Bytes. */
-const enough = 128 * 1024
-
-/** From this size on input is no key press, and may wait for what comes with it. */
-const bulk = 4096
-
-/** The socket as a sink. With a terminal the end of the input is not passed on: the engine would drop later output. */
-const makeStdin = ({ socket }: HijackedSocket, tty: boolean): ByteSink => {
-  let drain = () => {}
-  let waiting = false
-  const resume = () => {
-    if (!waiting) return
-    waiting = false
-    drain()
-  }
-  // A write wakes the engine; what is read in one turn of the event loop goes out in one, and of an input that goes on
-  // what gathers in a moment.
-  const pace = StreamPace.make()
-  let isCollecting = false
-  let timer: NodeJS.Timeout | undefined
-  const release = () => {
-    clearTimeout(timer)
-    if (!isCollecting) return
-    isCollecting = false
-    socket.uncork()
-  }
-  const collect = (length: number) => {
-    const milliseconds = pace(length, performance.now())
-    if (isCollecting) return
-    isCollecting = true
-    socket.cork()
-    if (milliseconds > 0) timer = setTimeout(release, milliseconds)
-    else setImmediate(release)
-  }
-  socket.on("drain", resume)
-  // Whoever waits would wait for ever: what comes now is dropped.
-  socket.on("close", resume)
-  return {
-    write: (chunk) => {
-      if (!socket.writable) return true
-      if (chunk.length >= bulk) collect(chunk.length)
-      const hasRoom = socket.write(chunk)
-      if (socket.writableLength >= enough) release()
-      if (hasRoom) return true
-      waiting = true
-      return false
-    },
-    end: () => {
-      if (!tty && socket.writable) socket.end()
-    },
-    onDrain: (callback) => {
-      drain = callback
-    }
   }
 }
 
@@ -185,5 +130,6 @@ export const connect = (options: {
   })
   if (socket.destroyed) broke(options.hijacked.error() ?? new Error("the stream was closed before its end"))
 
-  return { stdin: makeStdin(options.hijacked, options.tty), ended: Deferred.await(ended) }
+  // With a terminal the end of the input is not passed on: the engine would drop later output.
+  return { stdin: GatheredInput.make(socket, { end: !options.tty }), ended: Deferred.await(ended) }
 }

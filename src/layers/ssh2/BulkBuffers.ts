@@ -9,7 +9,7 @@ export const length = 296 * 1024
 /** What is shorter must not keep a whole buffer from others. */
 export const worthIt = 16 * 1024
 
-const mostIdle = 4
+const mostIdle = 16
 const idle: Array<Buffer> = []
 
 export const take = (): Buffer => idle.pop() ?? Buffer.allocUnsafeSlow(length)

@@ -12,10 +12,10 @@ import type { ProgramError } from "../../schema/ProgramError.ts"
 import type { Presence } from "../../services/ConnectionTime.ts"
 import type { ChannelSession } from "../../services/DockerRun.ts"
 import { Logger } from "../../services/Logger.ts"
-import type { Program } from "../../services/Program.ts"
 import * as ProgramExit from "../../services/ProgramExit.ts"
 import type { AdmittedProgram } from "../../services/Session.ts"
 import { StartWatcher } from "../../services/StartQueue.ts"
+import * as ChannelInput from "./ChannelInput.ts"
 import * as ChannelSink from "./ChannelSink.ts"
 import * as Progress from "./Progress.ts"
 
@@ -76,7 +76,7 @@ export const run = ({ channel, closed, columns, place, presence, program }: Runn
       fields: { kind: program.kind, tty: program.tty }
     })
     isThere()
-    connectStdin(channel, running, presence.touch)
+    ChannelInput.connect(channel, running.stdin, presence.touch)
     const exit = yield* running.exit
     if (exit._tag === "Killed" && exit.isOutOfMemory) yield* reportMemory(channel, program)
     return exit
@@ -114,16 +114,6 @@ export const run = ({ channel, closed, columns, place, presence, program }: Runn
       }
     })
   }).pipe(Effect.scoped)
-}
-
-/** Bytes from the client go to the program for as long as it takes them; the end of them is a half-close. */
-const connectStdin = (channel: ServerChannel, { stdin }: Program, touch: () => void): void => {
-  stdin.onDrain(() => channel.resume())
-  channel.on("end", () => stdin.end())
-  channel.on("data", (chunk: Uint8Array) => {
-    touch()
-    if (!stdin.write(chunk)) channel.pause()
-  })
 }
 
 /** RFC 4254, section 6.10. */

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto"
 import { Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
@@ -13,6 +14,9 @@ import { pause, waitFor } from "../../support/Deadline.ts"
 import { type HarnessError, harnessError } from "../../support/HarnessError.ts"
 import { connectClient } from "../../support/Ssh2Client.ts"
 
+// Of ssh2's own making one in many is none that it can read.
+const hostKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "sec1", format: "pem" })
+
 const routes = { direct: ChannelSink.make, plain: ChannelSink.makePlain }
 
 /** Both ends of an SSH channel on a real connection. Nobody reads yet on the client's side. */
@@ -22,7 +26,6 @@ const open = Effect.fnUntraced(function* (
 ) {
   let server: ServerChannel | undefined
   let isClosed = false
-  const hostKey = ssh2.utils.generateKeyPairSync("ed25519").private
   const listener = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const made = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => {
