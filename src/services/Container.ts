@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ContainerError } from "../schema/ContainerError.ts"
-import type { DockerError } from "../schema/DockerError.ts"
+import { DockerError } from "../schema/DockerError.ts"
 import type { ExecutionConfig } from "../schema/DockerRunConfig.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import * as Acquisition from "./Acquisition.ts"
@@ -18,6 +18,7 @@ import type { Owner } from "./ContainerOwner.ts"
 import * as DeadMansSwitch from "./DeadMansSwitch.ts"
 import { type ContainerInfo, type ContainerSpec, Docker, type Image } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
+import { KnownImages } from "./KnownImages.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as Retry from "./Retry.ts"
@@ -55,10 +56,15 @@ export const specOf = (config: ExecutionConfig): ContainerSpec => ({
   network: config.network
 })
 
+/** The creation found something missing: the image, or what else the configuration names. */
+const isMissing = ({ cause, reason }: ContainerError): boolean =>
+  reason._tag === "ContainerRejected" && cause instanceof DockerError && cause.reason._tag === "NotFound"
+
 /**
- * Makes the image present by policy, creates the container, starts it; all within `timeout`. When the Scope closes, at
- * whatever moment, nothing of it is left. A request that the engine answers only later than that is left to `afterlife`,
- * a Scope that outlives the connection.
+ * Makes the image present by policy, creates the container, starts it; all within `timeout`. An image that was there for
+ * the last connection, and that the policy would not pull, is asked for by creating the container: only if that finds it
+ * missing is it looked up, and pulled by policy. When the Scope closes, at whatever moment, nothing of it is left. A
+ * request that the engine answers only later than that is left to `afterlife`, a Scope that outlives the connection.
  *
  * @since 0.1.0
  * @category operations
@@ -69,14 +75,22 @@ export const acquire = Effect.fn("Container.acquire")(function* (
   afterlife: Scope.Scope
 ): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const acquisition = yield* Acquisition.make(owner.connectionId, onStep)
-  return yield* ContainerImage.ensure(acquisition).pipe(
-    Effect.flatMap((image) => launch(owner, image, acquisition, afterlife)),
+  const { config } = yield* DockerRunConfig
+  const asked = Effect.flatMap(ContainerImage.ensure(acquisition), (image) =>
+    launch(owner, image, acquisition, afterlife)
+  )
+  const known = (yield* KnownImages).of(config.container.Image)
+  if (known === undefined) return yield* acquisition.inTime(asked)
+  // How it is with the image now is for the next connection.
+  return yield* launch(owner, known, acquisition, afterlife, ContainerImage.review).pipe(
+    Effect.catchIf(isMissing, () => asked),
     acquisition.inTime
   )
 })
 
 /**
- * Creates the container of an image that is present, and starts it.
+ * Creates the container of an image that is present, and starts it. `meanwhile` runs while the engine starts it, and nobody
+ * waits for that.
  *
  * @since 0.1.0
  * @category operations
@@ -85,7 +99,8 @@ export const launch = Effect.fnUntraced(function* (
   owner: Owner,
   image: Image,
   acquisition: Acquisition.Acquisition,
-  afterlife: Scope.Scope
+  afterlife: Scope.Scope,
+  meanwhile: Effect.Effect<void, never, Docker | DockerRunConfig> = Effect.void
 ): Effect.fn.Return<RunningContainer, ContainerError, Docker | DockerRunConfig | Logger | Scope.Scope> {
   const docker = yield* Docker
   const logger = yield* Logger
@@ -115,6 +130,8 @@ export const launch = Effect.fnUntraced(function* (
   const [hold] = yield* Effect.all([armed === undefined ? Effect.undefined : attach, Effect.exit(info)], {
     concurrency: "unbounded"
   })
+  // Its turn comes when the request below is on its way.
+  yield* Effect.forkScoped(meanwhile)
   const [startMs] = yield* docker.startContainer(id).pipe(during("start"), Acquisition.millis)
   yield* logger.log({
     level: "info",

@@ -13,6 +13,7 @@ import type { Acquisition } from "./Acquisition.ts"
 import { Docker, type Image } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import * as ImagePull from "./ImagePull.ts"
+import { KnownImages } from "./KnownImages.ts"
 import { Logger } from "./Logger.ts"
 
 const decodeReference = Schema.decodeEffect(ImageReferenceFromString)
@@ -36,7 +37,10 @@ export const ensure = Effect.fnUntraced(function* ({
   )
   const docker = yield* Docker
   const present = config.imagePullPolicy === "Always" ? undefined : yield* ImagePull.find(image).pipe(during("inspect"))
-  if (!ImagePull.isPullNeeded(config.imagePullPolicy, reference, present !== undefined)) {
+  const isPullNeeded = ImagePull.isPullNeeded(config.imagePullPolicy, reference, present !== undefined)
+  const known = yield* KnownImages
+  known.keep(image, isPullNeeded ? undefined : present)
+  if (!isPullNeeded) {
     if (present !== undefined) return present
     return yield* fail(new ImageMissing({ image }))
   }
@@ -48,3 +52,16 @@ export const ensure = Effect.fnUntraced(function* ({
   yield* logger.log({ level: "info", code: "IMAGE_PULLED", message: `pulled ${image}`, fields: { image, pullMs } })
   return yield* docker.inspectImage(image).pipe(during("inspect"))
 })
+
+/**
+ * Looks whether the configured image is still what it was when it was found. That it cannot be known now is no failure.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const review: Effect.Effect<void, never, Docker | DockerRunConfig> = Effect.gen(function* () {
+  const { config } = yield* DockerRunConfig
+  const known = yield* KnownImages
+  const image = config.container.Image
+  known.keep(image, yield* ImagePull.find(image))
+}).pipe(Effect.ignore)

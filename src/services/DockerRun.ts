@@ -26,6 +26,7 @@ import { Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { EngineState } from "./EngineState.ts"
 import { Instance } from "./Instance.ts"
+import * as KnownImages from "./KnownImages.ts"
 import { LifecycleConfig } from "./LifecycleConfig.ts"
 import { Logger } from "./Logger.ts"
 import * as LoginEnvironment from "./LoginEnvironment.ts"
@@ -137,7 +138,8 @@ const make = Effect.gen(function* () {
     Context.add(Spool, yield* Spool),
     Context.add(EngineState, yield* EngineState),
     Context.add(ContainerEvents, yield* ContainerEvents),
-    Context.add(ProvenPrograms.ProvenPrograms, ProvenPrograms.make())
+    Context.add(ProvenPrograms.ProvenPrograms, ProvenPrograms.make()),
+    Context.add(KnownImages.KnownImages, KnownImages.make())
   )
   const { config } = yield* DockerRunConfig
   const logger = yield* Logger
