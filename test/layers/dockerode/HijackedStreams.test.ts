@@ -177,3 +177,39 @@ it.effect("what the engine sends together with its answer is not lost", () =>
     assert.strictEqual(stdout.timesEnded(), 1)
   })
 )
+
+it.effect("input in pieces of any size is whole, though its bytes are the writer's again at once, and held back", () =>
+  Effect.gen(function* () {
+    const { engineSide, streams } = yield* startOn({ stdout: makeCollector().sink, stderr: makeCollector().sink })
+    assert.isTrue(streams.stdin.copies)
+    const shared = Buffer.alloc(300_000)
+    const expected: Array<Buffer> = []
+    let drains = 0
+    streams.stdin.onDrain(() => (drains += 1))
+    const write = (length: number) => {
+      const chunk = shared.fill(expected.length).subarray(0, length)
+      expected.push(Buffer.from(chunk))
+      return streams.stdin.write(chunk)
+    }
+    // A key press among bulk, and more than a buffer holds: all of it stays in its order.
+    for (const length of [1, 5000, 2, 40_000, 131_072, 3, 131_071, 4]) write(length)
+    while (write(200_000)) assert.isBelow(expected.length, 20)
+    assert.strictEqual(drains, 0)
+    const received: Array<Buffer> = []
+    let hasEnded = false
+    engineSide.on("data", (chunk: Buffer) => received.push(chunk))
+    engineSide.on("end", () => (hasEnded = true))
+    engineSide.resume()
+    yield* waitFor(
+      "room",
+      Effect.sync(() => drains === 1)
+    )
+    for (const length of [100_000, 6000, 5]) write(length)
+    streams.stdin.end()
+    yield* waitFor(
+      "the end of the input",
+      Effect.sync(() => hasEnded)
+    )
+    assert.isTrue(Buffer.concat(received).equals(Buffer.concat(expected)))
+  })
+)
