@@ -301,8 +301,14 @@ export class Docker extends Context.Service<
      * or it fails.
      */
     readonly resizeContainer: (id: ContainerId, size: TerminalSize) => Effect.Effect<void, DockerError>
-    /** Kills it if it runs, and removes it together with its anonymous volumes. */
-    readonly removeContainer: (id: ContainerId) => Effect.Effect<void, DockerError>
+    /**
+     * Removes it together with its anonymous volumes. One that runs is killed; without `force` (true unless told) it stays,
+     * and that is a `Conflict`.
+     */
+    readonly removeContainer: (
+      id: ContainerId,
+      options?: { readonly force: boolean }
+    ) => Effect.Effect<void, DockerError>
     /** All containers, running or not, that bear every one of the labels (`name` or `name=value`). */
     readonly listContainers: (
       labels: ReadonlyArray<string>

@@ -164,10 +164,10 @@ const make = Effect.gen(function* () {
           )
     })
 
-  const removeContainer: Docker["Service"]["removeContainer"] = (id) =>
+  const removeContainer: Docker["Service"]["removeContainer"] = (id, options) =>
     Effect.suspend(() => {
       held.get(id)?.()
-      return docker.removeContainer(id)
+      return docker.removeContainer(id, options)
     })
 
   const startExec: Docker["Service"]["startExec"] = (id, options) =>

@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import type { DockerError } from "../schema/DockerError.ts"
 import type { ContainerId } from "../schema/Identifiers.ts"
 import { persistentLabel } from "./ContainerOwner.ts"
-import { remove } from "./ContainerRemoval.ts"
+import { remove, removeStopped } from "./ContainerRemoval.ts"
 import { type ContainerSummary, Docker } from "./Docker.ts"
 import { DockerRunConfig } from "./DockerRunConfig.ts"
 import { Logger } from "./Logger.ts"
@@ -122,9 +122,11 @@ export const make = (): PersistentUse => {
     const { idleTimeout, maxAge } = (yield* DockerRunConfig).config.persistent
     if (users.has(name)) return
     const now = yield* Clock.currentTimeMillis
-    const since = idleSince.get(name) ?? now
-    idleSince.set(name, since)
     const isRunning = status === "running"
+    const since = idleSince.get(name) ?? now
+    // Who starts it is given idleTimeout anew, also by a server that does not know of it.
+    if (isRunning) idleSince.set(name, since)
+    else idleSince.delete(name)
     const neverStops = Duration.isZero(idleTimeout)
     const isIdle = !neverStops && now - since >= Duration.toMillis(idleTimeout)
     const isOld = !Duration.isZero(maxAge) && now - created * 1000 >= Duration.toMillis(maxAge)
@@ -136,7 +138,8 @@ export const make = (): PersistentUse => {
       return
     }
     if (mayGo) {
-      yield* leave(name, remove(id))
+      // Another server may be about to start one that has stopped, or is just making it.
+      yield* leave(name, isRunning ? remove(id) : removeStopped(id))
       return
     }
     yield* leave(

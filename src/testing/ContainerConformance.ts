@@ -242,6 +242,19 @@ export const cases = (setting: Setting): ReadonlyArray<ConformanceCase> => [
   ),
   makeCase(
     "removal",
+    "without force leaves a running container, and takes one that was never started",
+    Effect.gen(function* () {
+      const docker = yield* Docker
+      const running = yield* runContainer(setting)
+      yield* expectReason("of a running one", docker.removeContainer(running, { force: false }), "Conflict")
+      yield* expectEqual("whether it runs", (yield* docker.inspectContainer(running)).running, true)
+      const created = yield* makeContainer(setting)
+      yield* docker.removeContainer(created, { force: false })
+      yield* expectReason("afterwards", docker.inspectContainer(created), "NotFound")
+    })
+  ),
+  makeCase(
+    "removal",
     "asked for many times at once is done once; the others are NotFound or Conflict",
     Effect.gen(function* () {
       const docker = yield* Docker

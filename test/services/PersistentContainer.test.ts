@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -246,6 +247,31 @@ describe("a container that nobody uses", () => {
       yield* pass(60)
       assert.deepStrictEqual(yield* states, [])
     }).pipe(Effect.provide(persistent({}, { idleTimeout: "1m", maxAge: "5m" })))
+  )
+
+  it.effect("is not removed by a server that saw it before another one has started it", () =>
+    Effect.gen(function* () {
+      yield* anotherServer
+      const coming = yield* Effect.forkChild(Effect.flatMap(connect("alice"), ({ connection }) => connection.container))
+      yield* InMemoryEngine.use((engine) => engine.awaitCalls(1, "startContainer"))
+      yield* pass(7)
+      const id = yield* Fiber.join(coming)
+      assert.strictEqual(yield* callCount("removeContainer"), 1)
+      const [alice] = yield* containers
+      assert.deepStrictEqual([alice?.id, alice?.status], [id, "running"])
+    }).pipe(
+      Effect.provide(
+        persistent(
+          {
+            faults: [
+              { operation: "startContainer", effect: { _tag: "Delay", duration: "4 seconds" } },
+              { operation: "removeContainer", effect: { _tag: "Delay", duration: "3 seconds" } }
+            ]
+          },
+          { idleTimeout: "4s", maxAge: "2s" }
+        )
+      )
+    )
   )
 
   it.effect("is never stopped nor removed with times of 0", () =>

@@ -107,7 +107,10 @@ describe("the backend", () => {
       acquire: Channels<ContainerError, Backend | Scope.Scope>
       launch: Channels<ContainerError, Backend | Scope.Scope>
     }>()
-    expectTypeOf<Surface<typeof ContainerRemoval>>().toEqualTypeOf<{ remove: Channels<never, Backend> }>()
+    expectTypeOf<Surface<typeof ContainerRemoval>>().toEqualTypeOf<{
+      remove: Channels<never, Backend>
+      removeStopped: Channels<never, Backend>
+    }>()
   })
 
   it("ImagePull and Retry fail as the engine does", () => {

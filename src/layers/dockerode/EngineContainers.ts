@@ -160,13 +160,16 @@ export const make = (client: EngineClient, { withVersion }: ApiNegotiation) => {
     )
   })
 
-  const removeContainer = Effect.fn("Docker.removeContainer")(function* (id: ContainerId) {
+  const removeContainer = Effect.fn("Docker.removeContainer")(function* (
+    id: ContainerId,
+    { force }: { readonly force: boolean } = { force: true }
+  ) {
     yield* withVersion((version) =>
       client.send({
         operation: "remove container",
         method: "DELETE",
         path: containerPath(version, id),
-        query: { force: 1, v: 1 }
+        query: { force: force ? 1 : 0, v: 1 }
       })
     )
   })

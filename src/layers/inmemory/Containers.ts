@@ -60,7 +60,8 @@ export interface Containers {
   readonly running: (id: string) => Effect.Effect<Container, NotFound | Conflict>
   readonly start: (container: Container) => Effect.Effect<void, DockerErrorReason>
   readonly rename: (container: Container, name: string) => Effect.Effect<void, DockerErrorReason>
-  readonly remove: (container: Container) => Effect.Effect<void, DockerErrorReason>
+  /** Without `force` one that runs stays. */
+  readonly remove: (container: Container, force: boolean) => Effect.Effect<void, DockerErrorReason>
   /** Starts a program in a running container. */
   readonly run: (
     container: Container,
@@ -347,8 +348,12 @@ export const make = Effect.fnUntraced(function* (
     publish(container, "rename")
   })
 
-  const remove: Containers["remove"] = Effect.fnUntraced(function* (container) {
+  const remove: Containers["remove"] = Effect.fnUntraced(function* (container, force) {
     if (container.status === "running") {
+      if (!force) {
+        const message = `You cannot remove a running container ${container.id}. Stop the container before attempting removal or force remove`
+        return yield* new Conflict({ message })
+      }
       const { exited } = container
       publish(container, "kill", { signal: "9" })
       container.main?.signal("KILL")

@@ -213,8 +213,10 @@ export const make = ({ call, containers, exitDelay, images, info, scope }: Engin
           if (container.tty) container.main?.resize(size)
         })
       ),
-    removeContainer: (id) =>
-      call("removeContainer", [id], () => Effect.flatMap(containers.find(id), containers.remove)),
+    removeContainer: (id, { force } = { force: true }) =>
+      call("removeContainer", [id], () =>
+        Effect.flatMap(containers.find(id), (container) => containers.remove(container, force))
+      ),
     listContainers: (labels) =>
       call("listContainers", [labels], () =>
         Effect.sync(() =>
