@@ -107,10 +107,10 @@ const floorOf = Effect.fnUntraced(function* (
 const zeros = (bytes: number) => `/bin/dd if=/dev/zero bs=65536 count=${bytes / 65_536} status=none`
 const swallow = "/bin/sh -c 'cat >/dev/null'"
 
-const volume = (quick: boolean) => (quick ? 64 : 128) * mebibyte
+const volume = (quick: boolean) => (quick ? 64 : 256) * mebibyte
 
 /** Of measurements that take several seconds, for each of the ciphers. */
-const fewTurns = 3
+const fewTurns = 5
 
 export const download: Case = {
   name: "download",
