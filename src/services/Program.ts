@@ -247,10 +247,10 @@ export const start = Effect.fn("Program.start")(function* (
     Effect.flatMap((status) => {
       const signal = Signal.names.find((name) => status === 128 + Signal.numbers[name] && sent.has(name))
       const exit = signal === undefined ? ProgramExit.exited(status) : ProgramExit.killed(signal)
-      if (status !== killedStatus || isContainerLeaving()) return Effect.succeed(exit)
+      if (![killedStatus, notStartedStatus].includes(status) || isContainerLeaving()) return Effect.succeed(exit)
       return events.settle(container).pipe(
         Effect.andThen(docker.inspectContainer(container)),
-        // Who was killed may have gone with the whole container.
+        // Who was killed, or was about to be started, may have gone with the whole container.
         Effect.tap(mustRun),
         Effect.andThen(events.outOfMemory(container)),
         Effect.map((isOutOfMemory) => (isOutOfMemory && signal === undefined ? ProgramExit.killed("KILL", true) : exit))
@@ -319,6 +319,9 @@ const exitStatus = Effect.fnUntraced(function* (exec: ExecId) {
 
 /** What a program has that was killed (128 + SIGKILL), or whose status cannot be known in time. */
 const killedStatus = 137
+
+/** What an engine says of a program that it could not start, also without a word on its output. */
+const notStartedStatus = 126
 
 const mustRun = (container: ContainerInfo): Effect.Effect<void, DockerError> =>
   container.running

@@ -130,8 +130,11 @@ export const victim = Effect.fnUntraced(function* (
       yield* pause(step.after)
       const hit =
         step.fault === "killContainer" ? ["kill", container.value] : ["rm", "--force", "--volumes", container.value]
-      // It, or the engine, may be gone already.
-      const isHit = yield* Effect.orElseSucceed(Effect.as(engine.docker(...hit), true), () => false)
+      // It, or the engine, may be gone already: then Docker's client fails, or does not say which it has hit.
+      const isHit = yield* Effect.orElseSucceed(
+        Effect.map(engine.docker(...hit), (said) => said.includes(container.value)),
+        () => false
+      )
       return isHit ? ended(yield* byItself, false) : yield* kill
     }
   }

@@ -191,6 +191,28 @@ describe("a program", () => {
     }).pipe(Effect.provide(backend({ images })))
   )
 
+  const stopped = new Conflict({ message: "is not running" })
+  const without = [
+    [
+      "was lost with its container",
+      [{ operation: "inspectContainer", effect: { _tag: "Fail", reason: stopped } }],
+      137
+    ],
+    ["ended so by itself", [], 126]
+  ] as const
+  it.effect.each(without)("that has 126, as what could not be started, %s", ([, faults, status]) =>
+    Effect.gen(function* () {
+      const { close, session, start } = yield* openSession
+      const { program } = yield* start(session.exec("exit 126"))
+      const told = yield* Effect.match(program.exit, {
+        onFailure: ({ exitStatus, reason }) => [reason._tag, exitStatus],
+        onSuccess: (exit) => ["Exited", ProgramExit.status(exit)]
+      })
+      assert.deepStrictEqual(told, [status === 137 ? "ProgramLost" : "Exited", status])
+      yield* close
+    }).pipe(Effect.provide(backend({ images, faults })))
+  )
+
   it.effect("is lost when its stream breaks; what came before has come", () =>
     Effect.gen(function* () {
       const { close, session, start } = yield* openSession

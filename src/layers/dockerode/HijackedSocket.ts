@@ -80,7 +80,10 @@ const inputLimit = 256 * 1024
  * A connection of its own, whose bytes are read in large pieces. There is none with TLS, whose records are small, and on
  * Windows, where a read fills its buffer while others are under way.
  */
-const ownConnection = ({ target }: EngineClient): Pick<Http.RequestOptions, "createConnection"> & SharedReadsOf => {
+const ownConnection = (
+  { target }: EngineClient,
+  made: (socket: Socket) => void
+): Pick<Http.RequestOptions, "createConnection"> & SharedReadsOf => {
   if (target.protocol === "https:" || process.platform === "win32") return {}
   const reads = SharedReads.make()
   const where =
@@ -94,6 +97,8 @@ const ownConnection = ({ target }: EngineClient): Pick<Http.RequestOptions, "cre
       const options = { onread: reads.onread, writableHighWaterMark: inputLimit }
       const socket = new Socket(options).connect(where)
       reads.attach(socket)
+      // Node takes one whose request was refused for one that the next request may have, and closes it for nobody.
+      made(socket)
       return socket
     }
   }
@@ -116,7 +121,9 @@ const ask = Effect.fnUntraced(function* (client: EngineClient, request: EngineRe
   const body = request.body === undefined ? "" : JSON.stringify(request.body)
   return yield* Effect.callback<HijackedSocket | Http.IncomingMessage, DockerError>((resume) => {
     const send = client.target.protocol === "https:" ? Https.request : Http.request
-    const { createConnection, reads } = ownConnection(client)
+    const { createConnection, reads } = ownConnection(client, (socket) => {
+      state.socket = socket
+    })
     const sent = send({
       ...client.target,
       ...(createConnection === undefined ? { agent: client.agent } : { createConnection }),
