@@ -153,6 +153,9 @@ const make = Effect.gen(function* () {
     })
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
+        // What the system has taken for this listener is reset when it goes: it is accepted first.
+        yield* loopTurn
+        yield* loopTurn
         arrivals = undefined
         listener.close()
         yield* Deferred.succeed(shutdown, shutdownGracePeriod)
@@ -180,6 +183,11 @@ const make = Effect.gen(function* () {
  */
 export const layer: Layer.Layer<SshServer, SshServerError, Authenticator | DockerRun | HostKeys | Logger | SshConfig> =
   Layer.effect(SshServer, make)
+
+/** Until Node has looked once for what there is to accept. */
+const loopTurn = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
 const isAddressInfo = (address: AddressInfo | string | null): address is AddressInfo =>
   typeof address === "object" && address !== null
