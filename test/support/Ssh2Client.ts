@@ -2,6 +2,7 @@
  * A client that asks for what OpenSSH's never does: an empty command line, signals, a channel that is closed while its
  * program runs, a request too many.
  */
+import { generateKeyPairSync } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,6 +10,10 @@ import { Client, type ClientChannel, type ConnectConfig } from "ssh2"
 import { waitFor } from "./Deadline.ts"
 import { type HarnessError, harnessError } from "./HarnessError.ts"
 import type { SshTarget } from "./OpenSsh.ts"
+
+/** The key of a server in the same process. Of ssh2's own making one in many is none that it can read. */
+export const makeHostKey = () =>
+  generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "sec1", format: "pem" })
 
 export interface Channel {
   readonly channel: ClientChannel

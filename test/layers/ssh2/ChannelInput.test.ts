@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto"
 import { createServer, Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +8,7 @@ import * as ClientReads from "../../../src/layers/ssh2/ClientReads.ts"
 import type { ByteSink } from "../../../src/services/ByteSink.ts"
 import { pause, waitFor } from "../../support/Deadline.ts"
 import { type HarnessError, harnessError } from "../../support/HarnessError.ts"
-import { connectClient } from "../../support/Ssh2Client.ts"
+import { connectClient, makeHostKey } from "../../support/Ssh2Client.ts"
 
 const mebibyte = 1024 * 1024
 
@@ -58,13 +57,11 @@ const makeProgram = () => {
   }
 }
 
-const hostKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "sec1", format: "pem" })
-
 /** A server whose sockets share their reads. */
 const makeServer = Effect.gen(function* () {
   const channels: Array<ServerChannel> = []
   const sockets: Array<Socket> = []
-  const server = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => {
+  const server = new ssh2.Server({ hostKeys: [makeHostKey()] }, (connection) => {
     connection.on("error", () => connection.end())
     connection.on("authentication", (context) => context.accept())
     connection.on("session", (accept) => accept().on("exec", (acceptExec) => void channels.push(acceptExec())))

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto"
 import { Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
@@ -12,10 +11,7 @@ import * as PacketSize from "../../../src/layers/ssh2/PacketSize.ts"
 import * as ByteSink from "../../../src/services/ByteSink.ts"
 import { pause, waitFor } from "../../support/Deadline.ts"
 import { type HarnessError, harnessError } from "../../support/HarnessError.ts"
-import { connectClient } from "../../support/Ssh2Client.ts"
-
-// Of ssh2's own making one in many is none that it can read.
-const hostKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "sec1", format: "pem" })
+import { connectClient, makeHostKey } from "../../support/Ssh2Client.ts"
 
 const routes = { direct: ChannelSink.make, plain: ChannelSink.makePlain }
 
@@ -28,7 +24,7 @@ const open = Effect.fnUntraced(function* (
   let isClosed = false
   const listener = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const made = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => {
+      const made = new ssh2.Server({ hostKeys: [makeHostKey()] }, (connection) => {
         connection.on("error", () => connection.end())
         connection.on("authentication", (context) => context.accept())
         connection.on("session", (accept) => {

@@ -1,43 +1,7 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
-import * as FileHostKeys from "../../../src/layers/FileHostKeys.ts"
-import * as InMemoryDocker from "../../../src/layers/InMemoryDocker.ts"
-import * as Ssh2Server from "../../../src/layers/Ssh2Server.ts"
-import { Authenticator } from "../../../src/services/Authenticator.ts"
-import { DockerRun } from "../../../src/services/DockerRun.ts"
-import { DockerRunConfig } from "../../../src/services/DockerRunConfig.ts"
-import { Logger } from "../../../src/services/Logger.ts"
-import { SshConfig } from "../../../src/services/SshConfig.ts"
-import { SshServer } from "../../../src/services/SshServer.ts"
 import { type ClientOptions, handshake, hybrid, string } from "../../support/HandshakeClient.ts"
-
-type SshSection = Parameters<typeof SshConfig.layer>[0]
-
-const server = (section: SshSection = {}) =>
-  Ssh2Server.layer.pipe(
-    Layer.provide([DockerRun.layer, Authenticator.layerTest(() => false), FileHostKeys.layer]),
-    Layer.provide([
-      InMemoryDocker.layer(),
-      Layer.succeed(Logger, { log: () => Effect.void }),
-      DockerRunConfig.layer({ config: { disableShell: true } }),
-      Layer.unwrap(
-        Effect.gen(function* () {
-          const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-          return SshConfig.layer({ listen: "127.0.0.1:0", hostkeyDirectory: directory, ...section })
-        })
-      )
-    ]),
-    Layer.provide(NodeServices.layer)
-  )
-
-const listening = Effect.gen(function* () {
-  const { address, run } = yield* SshServer
-  yield* Effect.forkScoped(run, { startImmediately: true })
-  return address.port
-})
+import { listening, loginlessServer } from "../../support/LoginlessServer.ts"
 
 const fails = (port: number, options: ClientOptions) =>
   handshake(port, (client) => client.exchangeKeys(options)).pipe(Effect.flip)
@@ -63,7 +27,7 @@ describe("the key exchange of ML-KEM and X25519", () => {
         await client.exchangeKeys({ kex: [hybrid] })
         assert.strictEqual(await client.askMethods("alice"), "publickey,password")
       })
-    }).pipe(Effect.provide(server()))
+    }).pipe(Effect.provide(loginlessServer()))
   )
 
   it.live("is offered first, and left to clients that prefer another", () =>
@@ -80,7 +44,7 @@ describe("the key exchange of ML-KEM and X25519", () => {
         "kex-strict-s-v00@openssh.com"
       ])
       assert.strictEqual(reply.length, 32)
-    }).pipe(Effect.provide(server()))
+    }).pipe(Effect.provide(loginlessServer()))
   )
 
   it.live("passes over a wrong guess of the client", () =>
@@ -91,7 +55,7 @@ describe("the key exchange of ML-KEM and X25519", () => {
         client.exchangeKeys({ kex: ["sntrup761x25519-sha512@openssh.com", hybrid], wrongGuess })
       )
       assert.strictEqual(reply.length, 1088 + 32)
-    }).pipe(Effect.provide(server()))
+    }).pipe(Effect.provide(loginlessServer()))
   )
 
   it.live("can be all that there is; then its relative, under whose name ssh2 sees it, is not there", () =>
@@ -101,7 +65,7 @@ describe("the key exchange of ML-KEM and X25519", () => {
         client.exchangeKeys({ kex: ["curve25519-sha256", hybrid] })
       )
       assert.deepStrictEqual(kexAlgorithms, [hybrid, "kex-strict-s-v00@openssh.com"])
-    }).pipe(Effect.provide(server({ kex: [hybrid] })))
+    }).pipe(Effect.provide(loginlessServer({ kex: [hybrid] })))
   )
 
   it.live("can be left out", () =>
@@ -111,7 +75,7 @@ describe("the key exchange of ML-KEM and X25519", () => {
         client.exchangeKeys({ kex: [hybrid, "curve25519-sha256"] })
       )
       assert.deepStrictEqual(kexAlgorithms, ["curve25519-sha256", "kex-strict-s-v00@openssh.com"])
-    }).pipe(Effect.provide(server({ kex: ["curve25519-sha256"] })))
+    }).pipe(Effect.provide(loginlessServer({ kex: ["curve25519-sha256"] })))
   )
 
   it.live("ends with what is not a client's half, and the server goes on", () =>
@@ -138,6 +102,6 @@ describe("the key exchange of ML-KEM and X25519", () => {
         init: (honest) => Buffer.concat([x25519Part(honest), honest.subarray(0, 1184)])
       })
       yield* handshake(port, (client) => client.exchangeKeys({ kex: [hybrid] }))
-    }).pipe(Effect.provide(server()))
+    }).pipe(Effect.provide(loginlessServer()))
   )
 })

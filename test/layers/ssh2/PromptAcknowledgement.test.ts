@@ -1,34 +1,7 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as FileSystem from "effect/FileSystem"
-import * as FileHostKeys from "../../../src/layers/FileHostKeys.ts"
-import * as InMemoryDocker from "../../../src/layers/InMemoryDocker.ts"
-import * as Ssh2Server from "../../../src/layers/Ssh2Server.ts"
-import { Authenticator } from "../../../src/services/Authenticator.ts"
-import { DockerRun } from "../../../src/services/DockerRun.ts"
-import { DockerRunConfig } from "../../../src/services/DockerRunConfig.ts"
-import { Logger } from "../../../src/services/Logger.ts"
-import { SshConfig } from "../../../src/services/SshConfig.ts"
-import { SshServer } from "../../../src/services/SshServer.ts"
 import { handshake } from "../../support/HandshakeClient.ts"
-
-const server = Ssh2Server.layer.pipe(
-  Layer.provide([DockerRun.layer, Authenticator.layerTest(() => false), FileHostKeys.layer]),
-  Layer.provide([
-    InMemoryDocker.layer(),
-    Layer.succeed(Logger, { log: () => Effect.void }),
-    DockerRunConfig.layer({ config: { disableShell: true } }),
-    Layer.unwrap(
-      Effect.gen(function* () {
-        const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-        return SshConfig.layer({ listen: "127.0.0.1:0", hostkeyDirectory: directory })
-      })
-    )
-  ]),
-  Layer.provide(NodeServices.layer)
-)
+import { listening, loginlessServer } from "../../support/LoginlessServer.ts"
 
 /** Bytes of the server's KEXINIT that are not there when the first ones are, before the client has sent its own. */
 const heldBack = (port: number, software: string) =>
@@ -45,10 +18,9 @@ const heldBack = (port: number, software: string) =>
 describe("a client's KEXINIT", () => {
   it.live("is acknowledged at once, by the end of the server's, where the client waits for that", () =>
     Effect.gen(function* () {
-      const { address, run } = yield* SshServer
-      yield* Effect.forkScoped(run, { startImmediately: true })
-      assert.strictEqual(yield* heldBack(address.port, "OpenSSH_9.2p1 Debian-2+deb12u10"), 8)
-      assert.strictEqual(yield* heldBack(address.port, "PuTTY_Release_0.78"), 0)
-    }).pipe(Effect.provide(server))
+      const port = yield* listening
+      assert.strictEqual(yield* heldBack(port, "OpenSSH_9.2p1 Debian-2+deb12u10"), 8)
+      assert.strictEqual(yield* heldBack(port, "PuTTY_Release_0.78"), 0)
+    }).pipe(Effect.provide(loginlessServer()))
   )
 })
